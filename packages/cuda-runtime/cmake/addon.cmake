@@ -1,0 +1,82 @@
+# addon(name sources...): a Node-API addon, built by cmake-js.
+#   *_scalar.cc  *_avx2.cc  *_avx512.cc  *_neon.cc   one instruction set each: compiled with its flags and with
+#                QLORA_SIMD defined to its name (see vec.h, simd.h); left out on processors that cannot have it.
+#   *.cu         compiled by nvcc where there is one;   no_cuda.cc stands in for them where there is none.
+# Floating point is IEEE throughout: no -ffast-math, no contraction (fma() is written where it is meant).
+option(CUDA "Compile the CUDA kernels where nvcc is found" ON)
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+find_package(Threads REQUIRED)
+
+get_filename_component(addon_include ${CMAKE_CURRENT_LIST_DIR}/../include ABSOLUTE)
+
+set(simd_flags_scalar "")
+set(simd_flags_avx2 "-mavx2;-mfma;-mf16c")
+set(simd_flags_avx512 "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512vbmi;-mfma;-mf16c;-mprefer-vector-width=512")
+set(simd_flags_neon "")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
+  set(simd_available scalar avx2 avx512)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
+  set(simd_available scalar neon)
+else()
+  set(simd_available scalar)
+endif()
+
+function(addon name)
+  set(cuda ${ARGN})
+  list(FILTER cuda INCLUDE REGEX "\\.cu$")
+  set(cxx ${ARGN})
+  list(FILTER cxx EXCLUDE REGEX "\\.cu$")
+  foreach(simd scalar avx2 avx512 neon)
+    if(NOT simd IN_LIST simd_available)
+      list(FILTER cxx EXCLUDE REGEX "_${simd}\\.cc$")
+    endif()
+  endforeach()
+
+  if(cuda AND CUDA)
+    include(CheckLanguage)
+    check_language(CUDA)
+    if(CMAKE_CUDA_COMPILER)
+      if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+        set(CMAKE_CUDA_ARCHITECTURES 80-real 90)
+      endif()
+      set(CMAKE_CUDA_RUNTIME_LIBRARY Static)
+      enable_language(CUDA)
+    endif()
+  endif()
+  if(CMAKE_CUDA_COMPILER)
+    list(FILTER cxx EXCLUDE REGEX "no_cuda\\.cc$")
+  else()
+    set(cuda)
+  endif()
+
+  add_library(${name} MODULE ${cxx} ${cuda})
+  set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".node")
+  target_include_directories(${name} PRIVATE ${addon_include})
+  target_include_directories(${name} SYSTEM PRIVATE ${CMAKE_JS_INC})
+  target_compile_definitions(${name} PRIVATE NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS)
+  target_compile_options(${name} PRIVATE
+    $<$<COMPILE_LANGUAGE:CXX>:-O3;-ffp-contract=off;-Wall;-Wextra>
+    $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr;-lineinfo>)
+  target_link_libraries(${name} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+  if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL -static-libstdc++ -static-libgcc)
+  elseif(APPLE)
+    target_link_options(${name} PRIVATE -undefined dynamic_lookup)
+  endif()
+
+  foreach(source IN LISTS cxx)
+    foreach(simd scalar avx2 avx512 neon)
+      if(source MATCHES "_${simd}\\.cc$")
+        set_source_files_properties(${source} PROPERTIES
+          COMPILE_OPTIONS "${simd_flags_${simd}}" COMPILE_DEFINITIONS "QLORA_SIMD=${simd}")
+      endif()
+    endforeach()
+  endforeach()
+endfunction()

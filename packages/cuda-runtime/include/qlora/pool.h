@@ -1,0 +1,119 @@
+// pool.h: a fork-join thread pool, one per addon. parallel_for(n, f) runs f(0) … f(n-1), each exactly once, and returns when
+// all are done. Which thread runs which index is unspecified, so kernels divide work by problem size alone and write
+// disjoint outputs: results then do not depend on the number of threads.
+//
+// Calls from inside a task, or while another JS thread is using the pool, run in the caller: always correct, never a deadlock.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+namespace qlora {
+
+class Pool {
+ public:
+  static Pool& instance() {
+    static Pool pool;
+    return pool;
+  }
+  ~Pool() { resize(1); }
+
+  int threads() const { return int(workers_.size()) + 1; }
+
+  // Threads used from now on, the caller's included (1 … 1024). Waits for running work.
+  void resize(int threads) {
+    std::lock_guard lock(mutex_);
+    stop_.store(true);
+    wake();
+    for (auto& worker : workers_) worker.join();
+    workers_.clear();
+    stop_.store(false);
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+  }
+
+  template <class F>
+  void run(int64_t tasks, F&& f) {
+    auto call = [](void* context, int64_t i) { (*static_cast<std::remove_reference_t<F>*>(context))(i); };
+    std::unique_lock lock(mutex_, std::defer_lock);
+    if (tasks < 2 || inside() || !lock.try_lock() || workers_.empty()) {
+      for (int64_t i = 0; i < tasks; ++i) f(i);
+      return;
+    }
+    // Close the ticket before the job changes, so that a worker that read the old ticket cannot take an index of the new job.
+    const uint64_t epoch = (ticket_.load(std::memory_order_relaxed) >> 32) + 1;
+    ticket_.store(epoch << 32 | closed);
+    function_.store(call, std::memory_order_relaxed);
+    context_.store((void*)&f, std::memory_order_relaxed);
+    tasks_.store(tasks, std::memory_order_relaxed);
+    done_.store(0, std::memory_order_relaxed);
+    ticket_.store((epoch + 1) << 32);
+    wake();
+    take();
+    for (int spin = 0; done_.load(std::memory_order_acquire) != tasks; ++spin)
+      if (spin < spins) pause(); else std::this_thread::yield();
+  }
+
+ private:
+  static constexpr uint64_t closed = 0xffffffffu;
+  static constexpr int spins = 2000;
+
+  // True while this thread runs a task.
+  static bool& inside() {
+    thread_local bool flag = false;
+    return flag;
+  }
+  static void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+  }
+  void wake() {
+    signal_.fetch_add(1);
+    signal_.notify_all();
+  }
+
+  // Takes indices of the current job until none is left.
+  void take() {
+    inside() = true;
+    for (;;) {
+      uint64_t ticket = ticket_.load(std::memory_order_acquire);
+      const uint64_t index = ticket & 0xffffffffu;
+      auto function = function_.load(std::memory_order_relaxed);
+      void* context = context_.load(std::memory_order_relaxed);
+      if (index == closed || int64_t(index) >= tasks_.load(std::memory_order_relaxed)) break;
+      if (!ticket_.compare_exchange_strong(ticket, ticket + 1)) continue;
+      function(context, int64_t(index));
+      done_.fetch_add(1, std::memory_order_release);
+    }
+    inside() = false;
+  }
+
+  void work() {
+    uint32_t seen = signal_.load();
+    while (!stop_.load()) {
+      take();
+      for (int spin = 0; spin < spins && signal_.load(std::memory_order_relaxed) == seen; ++spin) pause();
+      signal_.wait(seen);
+      seen = signal_.load();
+    }
+  }
+
+  std::mutex mutex_;
+  std::vector<std::thread> workers_;
+  std::atomic<bool> stop_{false};
+  std::atomic<uint32_t> signal_{0};
+  std::atomic<uint64_t> ticket_{closed};
+  std::atomic<void (*)(void*, int64_t)> function_{nullptr};
+  std::atomic<void*> context_{nullptr};
+  std::atomic<int64_t> tasks_{0}, done_{0};
+};
+
+template <class F>
+void parallel_for(int64_t tasks, F&& f) {
+  Pool::instance().run(tasks, f);
+}
+
+}  // namespace qlora

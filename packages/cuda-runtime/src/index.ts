@@ -1,0 +1,2 @@
+// @qlora/cuda-runtime
+export { type Addon, AddonError, loadAddon } from "./load.js";

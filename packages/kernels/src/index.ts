@@ -1,0 +1,2 @@
+// @qlora/kernels
+export {};

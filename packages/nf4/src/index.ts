@@ -1,0 +1,2 @@
+// @qlora/nf4
+export {};

@@ -1,0 +1,2 @@
+// @qlora/paged-optim
+export {};
