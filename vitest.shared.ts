@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 120_000,
+    hookTimeout: 600_000,
     maxWorkers: 2,
     passWithNoTests: false,
     reporters: ["default", "json"],

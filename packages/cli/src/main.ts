@@ -1,3 +1,5 @@
 #!/usr/bin/env node
 // The qlora command.
-export {};
+import { run } from "./index.js";
+
+process.exitCode = await run(process.argv.slice(2));

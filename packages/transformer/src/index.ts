@@ -1,2 +1,39 @@
-// @qlora/transformer
-export {};
+// @qlora/transformer: LLaMA-family decoders on 4-bit, 16-bit or 32-bit weights.
+export { type Batch, countTargets, sequenceBatch } from "./batch.js";
+export { blockBackward, blockForward, type LayerCache, type Layout } from "./block.js";
+export { type ModelConfig, parseModelConfig, type RopeScaling, readModelConfig } from "./config.js";
+export { ModelError, type ModelErrorCode } from "./error.js";
+export { Decoder, type GenerateOptions, generate } from "./generate.js";
+export type { Dropout } from "./linear.js";
+export { initModel, type LoadOptions, type LoadProgress, loadModel, loadSteps } from "./load.js";
+export {
+  adapters,
+  type Layer,
+  type Linear,
+  type LinearKey,
+  linearKeys,
+  linearName,
+  linearShape,
+  linears,
+  type Model,
+  modelBytes,
+  modelParameters,
+  type Norm,
+  type Trainable,
+  tensorShapes,
+  trainables,
+  trainEverything,
+} from "./model.js";
+export { type PassOptions, type PassResult, Runner } from "./pass.js";
+export { type SamplingOptions, sample } from "./sample.js";
+export {
+  copyCompanions,
+  mergeModel,
+  type QuantizeOptions,
+  quantizeModel,
+  saveModel,
+  saveWeights,
+  writeFolder,
+} from "./save.js";
+export type { Compute, Precision, Weight } from "./weight.js";
+export { Workspace } from "./workspace.js";

@@ -1,0 +1,21 @@
+// The Python that has the reference installed, if there is one: QLORA_PYTHON, or conformance/.venv (see README.md).
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+const candidates = [process.env.QLORA_PYTHON, join(import.meta.dirname, "../.venv/bin/python")];
+
+/** Its path, or undefined where torch, transformers and peft cannot be imported. */
+export function findPython(): string | undefined {
+  return candidates.find(
+    (path) => path && existsSync(path) && spawnSync(path, ["-c", "import torch, transformers, peft"]).status === 0,
+  );
+}
+
+export function runPython(python: string, args: string[]): void {
+  const { status, stderr } = spawnSync(python, args, {
+    encoding: "utf8",
+    env: { ...process.env, HF_HUB_OFFLINE: "1" },
+  });
+  if (status !== 0) throw new Error(`${args[0]} failed:\n${stderr.split("\n").slice(-12).join("\n")}`);
+}

@@ -1,0 +1,110 @@
+// Whether a checkpoint belongs to a run: the same model, the same data, a configuration that can continue it.
+import { createHash } from "node:crypto";
+import type { EncodedExample } from "@qlora/data";
+import { linears, type Model } from "@qlora/transformer";
+import { TrainError } from "./error.js";
+import { basePrecision, snakeCase, type TrainConfig } from "./schema.js";
+
+/** What a checkpoint was made of. */
+export interface Fingerprint {
+  /** Values of the configuration's keys that bear on the result. */
+  configuration: Record<string, unknown>;
+  /** sha256 of the model's shape and of a sample of its weights. */
+  baseModel: string;
+  /** sha256 of the training and the held-out sequences. */
+  data: string;
+}
+
+/** Keys that say where and how long, or how results are shown: they change no bit of any step. */
+const free = [
+  "model",
+  "data",
+  "heldOutData",
+  "output",
+  "device",
+  "threads",
+  "optimizerMemory",
+  "maxMemory",
+  "maxSteps",
+  "epochs",
+  "gradientCheckpointing",
+  "evalSteps",
+  "saveSteps",
+  "keepCheckpoints",
+  "tensorboard",
+  "resume",
+] as const;
+/** Keys that may change between the parts of a run; it then is no longer the run that goes through. */
+const tunable = [
+  "learningRate",
+  "schedule",
+  "warmupSteps",
+  "weightDecay",
+  "maxGradNorm",
+  "beta1",
+  "beta2",
+  "epsilon",
+  "loraDropout",
+  "earlyStopping",
+  "spikeThreshold",
+  "spikeWindow",
+] as const;
+
+export function fingerprint(
+  config: TrainConfig,
+  model: Model,
+  training: readonly EncodedExample[],
+  heldOut: readonly EncodedExample[],
+): Fingerprint {
+  const configuration: Record<string, unknown> = {
+    ...config,
+    precision: basePrecision(config),
+    optimizer: config.optimizer.replace("paged-", ""),
+  };
+  for (const key of free) delete configuration[key];
+  const data = createHash("sha256");
+  for (const examples of [training, heldOut]) {
+    data.update(Uint32Array.of(examples.length));
+    for (const { ids, labels } of examples) data.update(Uint32Array.of(ids.length)).update(ids).update(labels);
+  }
+  return { configuration, baseModel: modelHash(model), data: data.digest("hex") };
+}
+
+/** The shape, and up to 1024 evenly spaced bytes of every matrix; adapters and other trained values are not in it. */
+function modelHash(model: Model): string {
+  const hash = createHash("sha256").update(JSON.stringify(model.config));
+  for (const { name, weight } of [...linears(model), model.embedding, model.head]) {
+    if (weight.kind === "dense" && weight.grad) continue;
+    const { data } = weight;
+    const array = ArrayBuffer.isView(data) ? data : "layout" in data ? data.tiles : data.codes;
+    const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+    const stride = Math.max(1, Math.floor(bytes.length / 1024));
+    hash
+      .update(name)
+      .update(Uint8Array.from({ length: Math.floor(bytes.length / stride) }, (_, i) => bytes[i * stride]!));
+  }
+  return hash.digest("hex");
+}
+
+/**
+ * Compares; returns a warning for every change that is allowed but gives another run.
+ * @throws {TrainError} CHECKPOINT_MISMATCH naming what differs.
+ */
+export function compareFingerprints(path: string, saved: Fingerprint, now: Fingerprint): string[] {
+  const mismatch = (what: string) =>
+    new TrainError(
+      "CHECKPOINT_MISMATCH",
+      `${path} was made with ${what}; continue with the same, or start a new output`,
+    );
+  if (saved.baseModel !== now.baseModel) throw mismatch("another base model");
+  const warnings: string[] = [];
+  for (const key of Object.keys(now.configuration)) {
+    const [was, is] = [saved.configuration[key], now.configuration[key]].map((value) => JSON.stringify(value));
+    if (was === is) continue;
+    const change = `${snakeCase(key)} ${was} (now ${is})`;
+    if (!(tunable as readonly string[]).includes(key)) throw mismatch(change);
+    warnings.push(`${path} was made with ${change}: from here on this is another run than the one that was begun`);
+  }
+  if (saved.data !== now.data) throw mismatch("other data");
+  return warnings;
+}

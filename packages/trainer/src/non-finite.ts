@@ -1,0 +1,33 @@
+// Where a number that is not finite came from.
+import { firstNonFinite } from "@qlora/paged-optim";
+import { linears, type Model, type Trainable } from "@qlora/transformer";
+
+/** The first tensor with a non-finite element: of what trains, then of the frozen model, then of the gradients. */
+export function nonFiniteTensor(model: Model, parameters: readonly Trainable[]): string | undefined {
+  const trained = firstNonFinite(parameters.map(({ name, data }) => ({ name, grad: data })));
+  if (trained !== undefined) return trained;
+  for (const { name, values } of frozen(model)) if (!values.every(Number.isFinite)) return name;
+  const gradient = firstNonFinite(parameters);
+  return gradient === undefined ? undefined : `the gradient of ${gradient}`;
+}
+
+function* frozen(model: Model): Generator<{ name: string; values: Float32Array }> {
+  for (const { name, weight } of [model.embedding, ...linears(model), model.head]) {
+    if (weight.kind === "dense")
+      yield {
+        name: `${name}.weight`,
+        values: weight.data instanceof Float32Array ? weight.data : exponents(weight.data),
+      };
+    else
+      for (const values of [weight.data.absmax, weight.data.nested?.absmax])
+        if (values) yield { name: `${name}.weight`, values };
+  }
+  for (const { inputNorm, postAttentionNorm } of model.layers)
+    for (const { name, weight } of [inputNorm, postAttentionNorm]) yield { name: `${name}.weight`, values: weight };
+  yield { name: `${model.norm.name}.weight`, values: model.norm.weight };
+}
+
+/** One value that is not finite if a bf16 word of `x` is not. */
+function exponents(x: Uint16Array): Float32Array {
+  return Float32Array.of(x.some((word) => (word & 0x7f80) === 0x7f80) ? Number.NaN : 0);
+}

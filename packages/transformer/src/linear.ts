@@ -1,0 +1,87 @@
+// A group of linear layers that read the same input (q, k, v; gate, up; o; down), with their adapters.
+//
+//   y_i = x·W_iᵀ + s_i·(drop(x)·A_iᵀ)·B_iᵀ        one dropout mask per input, recomputed from a counter, never stored
+import { type Adapter, keptSize, type LoraOptions, loraBackward, loraForward, scratchSize } from "@qlora/lora";
+import type { Linear } from "./model.js";
+import { accumulateGradient, type Compute, matmul, matmulTransposed } from "./weight.js";
+import type { Workspace } from "./workspace.js";
+
+/** Dropout on the adapters' input: the mask is a function of seed, layer and site alone. */
+export interface Dropout {
+  p: number;
+  seed: bigint;
+  layer: number;
+}
+
+export const noDropout: Dropout = { p: 0, seed: 0n, layer: 0 };
+
+export function dropoutAtLayer(dropout: Dropout, layer: number): Dropout {
+  return { ...dropout, layer };
+}
+
+interface Group {
+  x: Float32Array;
+  linears: Linear[];
+  tokens: number;
+  /** Which input of the block this is (0 attention, 1 output, 2 MLP, 3 down): part of the dropout counter. */
+  site: number;
+  compute: Compute;
+  dropout: Dropout;
+  /** Holds x·Aᵀ of every adapter between forward and backward. */
+  keep: Workspace;
+  scratch: Workspace;
+}
+
+/** Forward of the group; an output that is null is not computed (its adapter's x·Aᵀ still is). */
+export function project(group: Group & { outputs: (Float32Array | null)[] }): void {
+  const { x, linears, outputs, tokens: m, compute } = group;
+  linears.forEach(({ weight }, i) => {
+    const y = outputs[i];
+    if (y) matmul(x, weight, y, m, compute);
+  });
+  const adapted = linears.flatMap(({ adapter }, i) => (adapter ? [{ adapter, y: outputs[i] ?? null }] : []));
+  if (adapted.length === 0) return;
+  const adapters = adapted.map(({ adapter }) => adapter);
+  loraForward(
+    x,
+    adapters,
+    adapted.map(({ y }) => y),
+    kept(group, adapters),
+    options(group, adapters, false),
+  );
+}
+
+/** Backward of the group: dx [m, k] is overwritten with dL/dx; gradients of adapters and trainable weights accumulate. */
+export function projectBackward(group: Group & { gradients: Float32Array[]; dx: Float32Array }): void {
+  const { x, linears, gradients, dx, tokens: m, compute } = group;
+  linears.forEach(({ weight }, i) => {
+    matmulTransposed(gradients[i]!, weight, dx, m, compute, i > 0);
+    accumulateGradient(gradients[i]!, x, weight, m);
+  });
+  const adapted = linears.flatMap(({ adapter }, i) => (adapter ? [{ adapter, dy: gradients[i]! }] : []));
+  if (adapted.length === 0) return;
+  const adapters = adapted.map(({ adapter }) => adapter);
+  loraBackward(
+    adapted.map(({ dy }) => dy),
+    x,
+    adapters,
+    kept(group, adapters),
+    dx,
+    options(group, adapters, true),
+  );
+}
+
+/** x·Aᵀ of the group's adapters, held between forward and backward. */
+function kept({ keep, site, tokens }: Group, adapters: Adapter[]): Float32Array {
+  return keep.f32(`xa ${site}`, keptSize(adapters, tokens));
+}
+
+/** Every site of every layer has its own 2^40 elements of the dropout seed's stream. */
+function options(
+  { tokens: m, dropout: { p, seed, layer }, site, scratch }: Group,
+  adapters: Adapter[],
+  backward: boolean,
+): LoraOptions {
+  const dropout = p > 0 ? { p, seed, offset: (layer * 4 + site) * 2 ** 40 } : undefined;
+  return { m, dropout, scratch: scratch.f32("lora", scratchSize(adapters, { m, dropout, backward })) };
+}

@@ -1,0 +1,150 @@
+// From a Hugging Face folder to a model in memory, tensor by tensor: at no time is more than one full-precision tensor held.
+import { fromBf16, ropeTables, toBf16 } from "@qlora/kernels";
+import { quantize, tile } from "@qlora/nf4";
+import { openCheckpoint } from "@qlora/safetensors";
+import { type ModelConfig, readModelConfig } from "./config.js";
+import {
+  type Layer,
+  type Linear,
+  type LinearKey,
+  linearName,
+  linearShape,
+  type Model,
+  type Norm,
+  tensorShapes,
+} from "./model.js";
+import { checkpointSource, type Source } from "./source.js";
+import { type Compute, type Precision, quantize8bit, type Weight } from "./weight.js";
+
+export interface LoadOptions {
+  /** How the blocks' linear layers are kept. Default "nf4". A checkpoint that is already in 4 bits stays as it is. */
+  precision?: Precision;
+  /** Elements that share one scale. Default 64. */
+  blockSize?: number;
+  /** Quantise the scales too (paper §3). Default true. */
+  doubleQuant?: boolean;
+  compute?: Compute;
+  /** Called after each tensor with how far loading is. */
+  onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Loads a LLaMA-family model from a Hugging Face folder: config.json and safetensors (one file or shards; F32, F16, BF16, or
+ * bitsandbytes 4-bit). Embedding and head keep the checkpoint's 16 bits if it is bf16, f32 otherwise; norms are f32.
+ * @throws {ModelError} for a config or tensor that does not fit; {SafetensorsError} for a damaged file.
+ */
+export function loadModel(dir: string, options: LoadOptions = {}): Model {
+  const steps = loadSteps(dir, options);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    options.onProgress?.(step.value.done, step.value.total);
+  }
+}
+
+/** `loadModel` a tensor at a time, for callers with other things to do in between. */
+export function* loadSteps(dir: string, options: LoadOptions = {}): Generator<LoadProgress, Model> {
+  const config = readModelConfig(dir);
+  using checkpoint = openCheckpoint(dir);
+  return yield* buildModel(config, checkpointSource(checkpoint, config), options);
+}
+
+export interface LoadProgress {
+  done: number;
+  total: number;
+}
+
+/**
+ * A fresh f32 model from standard normals: what reads the stream N(0, 1/k), what writes to it (o, down) N(0, 0.02²),
+ * embeddings N(0, 0.05²), norms one. The same normals give the same bits.
+ */
+export function initModel(config: ModelConfig, normal: () => number): Model {
+  const shapes = tensorShapes(config);
+  const source: Source = {
+    dense(name) {
+      const shape = shapes.get(name)!;
+      const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+      if (shape.length === 1) return data.fill(1);
+      const std = /(o|down)_proj/.test(name)
+        ? 0.02
+        : name.startsWith("model.layers.")
+          ? 1 / Math.sqrt(shape[1]!)
+          : 0.05;
+      for (let i = 0; i < data.length; i++) data[i] = std * normal();
+      return data;
+    },
+    quantized: () => undefined,
+  };
+  const steps = buildModel(config, source, { precision: "f32" });
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+function* buildModel(config: ModelConfig, source: Source, options: LoadOptions): Generator<LoadProgress, Model> {
+  const total = tensorShapes(config).size;
+  let done = 0;
+  function* part<T>(made: T): Generator<LoadProgress, T> {
+    yield { done: ++done, total };
+    return made;
+  }
+  const dense = (name: string, n: number, k: number) =>
+    part<Linear>({ name, weight: { kind: "dense", n, k, data: source.dense(`${name}.weight`) } });
+  const norm = (name: string) => part<Norm>({ name, weight: widen(source.dense(`${name}.weight`)) });
+  const linear = (layer: number, key: LinearKey) => {
+    const name = linearName(layer, key);
+    return part<Linear>({ name, weight: linearWeight(source, name, linearShape(config, key), options) });
+  };
+
+  const embedding = yield* dense("model.embed_tokens", config.vocabSize, config.hiddenSize);
+  const layers: Layer[] = [];
+  for (let i = 0; i < config.layers; i++)
+    layers.push({
+      inputNorm: yield* norm(`model.layers.${i}.input_layernorm`),
+      q: yield* linear(i, "q"),
+      k: yield* linear(i, "k"),
+      v: yield* linear(i, "v"),
+      o: yield* linear(i, "o"),
+      postAttentionNorm: yield* norm(`model.layers.${i}.post_attention_layernorm`),
+      gate: yield* linear(i, "gate"),
+      up: yield* linear(i, "up"),
+      down: yield* linear(i, "down"),
+    });
+  const finalNorm = yield* norm("model.norm");
+  const head = config.tiedHead ? embedding : yield* dense("lm_head", config.vocabSize, config.hiddenSize);
+  const { precision = "nf4", compute = "f32" } = options;
+  const { headDim, ropeTheta: theta, ropeScaling: scaling, maxPositions: positions } = config;
+  const rope = ropeTables({ positions, headDim, theta, ...(scaling ? { scaling } : {}) });
+  return { config, precision, compute, embedding, layers, norm: finalNorm, head, rope };
+}
+
+function linearWeight(source: Source, name: string, [n, k]: [number, number], options: LoadOptions): Weight {
+  const { precision = "nf4", blockSize = 64, doubleQuant = true } = options;
+  const stored = source.quantized(`${name}.weight`);
+  if (stored) return { kind: "4bit", n, k, data: tile(stored) };
+  const data = source.dense(`${name}.weight`);
+  if (precision === "f32") return { kind: "dense", n, k, data: widen(data) };
+  if (precision === "bf16") return { kind: "dense", n, k, data: narrow(data) };
+  if (precision === "int8") return quantize8bit(widen(data), n, k, blockSize);
+  return {
+    kind: "4bit",
+    n,
+    k,
+    data: tile(quantize(data, { shape: [n, k], codebook: precision, blockSize, doubleQuant })),
+  };
+}
+
+function widen(data: Float32Array | Uint16Array): Float32Array {
+  if (data instanceof Float32Array) return data;
+  const out = new Float32Array(data.length);
+  fromBf16(data, out, { n: data.length });
+  return out;
+}
+
+function narrow(data: Float32Array | Uint16Array): Uint16Array {
+  if (data instanceof Uint16Array) return data;
+  const out = new Uint16Array(data.length);
+  toBf16(data, out, { n: data.length });
+  return out;
+}

@@ -1,0 +1,74 @@
+// Tensors of a checkpoint on disk, checked against config.json before the first one is read.
+import { type BitsandbytesTensor, fromBitsandbytes, type QuantizedTensor } from "@qlora/nf4";
+import { type Checkpoint, toFloat32 } from "@qlora/safetensors";
+import type { ModelConfig } from "./config.js";
+import { ModelError } from "./error.js";
+import { tensorShapes } from "./model.js";
+
+/** Where the tensors of a model come from. */
+export interface Source {
+  /** The tensor as f32, or its bf16 bits as they are. */
+  dense(name: string): Float32Array | Uint16Array;
+  /** The tensor if it is stored in 4 bits, else undefined. */
+  quantized(name: string): QuantizedTensor | undefined;
+}
+
+/** Opens every tensor that `config` asks for, or says which one is missing or has another shape. */
+export function checkpointSource(checkpoint: Checkpoint, config: ModelConfig): Source {
+  const quantType = (name: string) =>
+    (["nf4", "fp4"] as const).find((type) => checkpoint.tensors.has(`${name}.quant_state.bitsandbytes__${type}`));
+  for (const [name, shape] of tensorShapes(config)) {
+    const tensor = checkpoint.tensors.get(name);
+    if (!tensor)
+      throw new ModelError(
+        "TENSOR_MISSING",
+        `${checkpoint.path}: tensor ${name} is missing; config.json asks for it with shape [${shape}]`,
+      );
+    if (quantType(name)) continue; // its shape is in its quant_state, checked when it is read
+    if (String(tensor.shape) !== String(shape))
+      throw new ModelError(
+        "SHAPE_DISAGREES",
+        `${tensor.file}: tensor ${name} has shape [${tensor.shape}], config.json asks for [${shape}]`,
+      );
+  }
+  return {
+    dense(name) {
+      const tensor = checkpoint.tensors.get(name)!;
+      const bytes = checkpoint.read(name);
+      switch (tensor.dtype) {
+        case "F32":
+          return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+        case "BF16":
+          return new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
+        case "F16":
+          return toFloat32(bytes, "F16");
+        default:
+          throw new ModelError(
+            "DTYPE_UNSUPPORTED",
+            `${tensor.file}: tensor ${name} is ${tensor.dtype}; weights are F32, F16, BF16 or bitsandbytes 4-bit`,
+          );
+      }
+    },
+    quantized(name) {
+      if (!quantType(name)) return undefined;
+      const q = fromBitsandbytes(name.replace(/\.weight$/, ""), (key): BitsandbytesTensor | undefined => {
+        const tensor = checkpoint.tensors.get(key);
+        if (!tensor) return undefined;
+        const { dtype, shape, file } = tensor;
+        if (dtype !== "U8" && dtype !== "F32" && dtype !== "BF16" && dtype !== "F16")
+          throw new ModelError(
+            "DTYPE_UNSUPPORTED",
+            `${file}: tensor ${key} is ${dtype}; parts of a 4-bit tensor are U8, F32, BF16 or F16`,
+          );
+        return { dtype, shape, data: checkpoint.read(key) };
+      });
+      const shape = tensorShapes(config).get(name)!;
+      if (String(q.shape) !== String(shape))
+        throw new ModelError(
+          "SHAPE_DISAGREES",
+          `${checkpoint.path}: 4-bit tensor ${name} has shape [${q.shape}], config.json asks for [${shape}]`,
+        );
+      return q;
+    },
+  };
+}

@@ -1,0 +1,3 @@
+import { runReadme } from "../../../vitest.readme.js";
+
+runReadme(new URL("../README.md", import.meta.url));
