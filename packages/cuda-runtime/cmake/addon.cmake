@@ -2,8 +2,11 @@
 #   *_scalar.cc  *_avx2.cc  *_avx512.cc  *_neon.cc   one instruction set each: compiled with its flags and with
 #                QLORA_SIMD defined to its name (see vec.h, simd.h); left out on processors that cannot have it.
 #   *.cu         compiled by nvcc where there is one;   no_cuda.cc stands in for them where there is none.
+# emu_addon(name sources...): <name>.emu.node, the same with the *.cu files compiled by the C++ compiler against the
+# emulator (docs/writing-kernels.md), so that kernels run and are tested without a GPU.
 # Floating point is IEEE throughout: no -ffast-math, no contraction (fma() is written where it is meant).
 option(CUDA "Compile the CUDA kernels where nvcc is found" ON)
+option(SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer (run node with both preloaded)" OFF)
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -14,7 +17,7 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 find_package(Threads REQUIRED)
 
-get_filename_component(addon_include ${CMAKE_CURRENT_LIST_DIR}/../include ABSOLUTE)
+get_filename_component(addon_root ${CMAKE_CURRENT_LIST_DIR}/.. ABSOLUTE)
 
 set(simd_flags_scalar "")
 set(simd_flags_avx2 "-mavx2;-mfma;-mf16c")
@@ -28,18 +31,11 @@ else()
   set(simd_available scalar)
 endif()
 
-function(addon name)
-  set(cuda ${ARGN})
-  list(FILTER cuda INCLUDE REGEX "\\.cu$")
-  set(cxx ${ARGN})
-  list(FILTER cxx EXCLUDE REGEX "\\.cu$")
-  foreach(simd scalar avx2 avx512 neon)
-    if(NOT simd IN_LIST simd_available)
-      list(FILTER cxx EXCLUDE REGEX "_${simd}\\.cc$")
-    endif()
-  endforeach()
-
-  if(cuda AND CUDA)
+# A macro: languages can be enabled in the scope of a file only.
+macro(addon name)
+  set(addon_sources ${ARGN})
+  list(FILTER addon_sources INCLUDE REGEX "\\.cu$")
+  if(addon_sources AND CUDA AND NOT CMAKE_CUDA_COMPILER_LOADED)
     include(CheckLanguage)
     check_language(CUDA)
     if(CMAKE_CUDA_COMPILER)
@@ -50,21 +46,78 @@ function(addon name)
       enable_language(CUDA)
     endif()
   endif()
-  if(CMAKE_CUDA_COMPILER)
+  addon_with_kernels(${name} ${ARGN})
+endmacro()
+
+function(addon_with_kernels name)
+  set(cuda ${ARGN})
+  list(FILTER cuda INCLUDE REGEX "\\.cu$")
+  set(cxx ${ARGN})
+  list(FILTER cxx EXCLUDE REGEX "\\.cu$")
+  if(cuda AND CMAKE_CUDA_COMPILER)
     list(FILTER cxx EXCLUDE REGEX "no_cuda\\.cc$")
-  else()
+    list(APPEND cxx ${addon_root}/native/backend_cuda.cc)
+  elseif(cuda)
     set(cuda)
+    list(APPEND cxx ${addon_root}/native/backend_none.cc)
   endif()
+  addon_target(${name} ${cxx} ${cuda})
+endfunction()
+
+function(emu_addon name)
+  if(NOT UNIX OR NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64|aarch64|arm64|ARM64")
+    message(STATUS "${name}.emu: there is no emulator for ${CMAKE_SYSTEM_NAME} on ${CMAKE_SYSTEM_PROCESSOR}")
+    return()
+  endif()
+  set(sources ${addon_root}/emulation/backend_emu.cc ${addon_root}/emulation/copies.cc ${addon_root}/emulation/fiber.cc
+    ${addon_root}/emulation/launch.cc ${addon_root}/emulation/matrix.cc ${addon_root}/emulation/scheduler.cc
+    ${addon_root}/emulation/shared.cc)
+  foreach(source ${ARGN})
+    if(source MATCHES "no_cuda\\.cc$")
+      continue()
+    elseif(source MATCHES "\\.cu$")  # a C++ file that includes it: one file cannot have two languages in one folder
+      get_filename_component(path ${source} ABSOLUTE)
+      string(REGEX REPLACE "[^A-Za-z0-9]" "_" wrapper ${source})
+      set(wrapper ${CMAKE_CURRENT_BINARY_DIR}/${name}.emu/${wrapper}.cc)
+      file(CONFIGURE OUTPUT ${wrapper} CONTENT "// ${source} for the emulator\n#include \"${path}\"\n")
+      list(APPEND sources ${wrapper})
+    else()
+      list(APPEND sources ${source})
+    endif()
+  endforeach()
+  addon_target(${name}.emu ${sources})
+  target_include_directories(${name}.emu PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  target_compile_options(${name}.emu PRIVATE -O2 -fno-strict-aliasing -Wno-unknown-pragmas -Wno-volatile)
+endfunction()
+
+# The library itself, from sources whose languages are known.
+function(addon_target name)
+  set(cuda ${ARGN})
+  list(FILTER cuda INCLUDE REGEX "\\.cu$")
+  set(cxx ${ARGN})
+  list(FILTER cxx EXCLUDE REGEX "\\.cu$")
+  foreach(simd scalar avx2 avx512 neon)
+    if(NOT simd IN_LIST simd_available)
+      list(FILTER cxx EXCLUDE REGEX "_${simd}\\.cc$")
+    endif()
+  endforeach()
 
   add_library(${name} MODULE ${cxx} ${cuda})
-  set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".node")
-  target_include_directories(${name} PRIVATE ${addon_include})
+  set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".node"
+    CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED OFF)  # cmake 3.25 does not know that nvcc has C++20: the option below says it
+  target_include_directories(${name} PRIVATE ${addon_root}/include)
   target_include_directories(${name} SYSTEM PRIVATE ${CMAKE_JS_INC})
-  target_compile_definitions(${name} PRIVATE NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS)
+  target_compile_definitions(${name} PRIVATE NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS
+    NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS)  # a worker that is being ended cannot take exceptions; that must not end the process
   target_compile_options(${name} PRIVATE
     $<$<COMPILE_LANGUAGE:CXX>:-O3;-ffp-contract=off;-Wall;-Wextra>
     $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr;-lineinfo>)
   target_link_libraries(${name} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+  if(SANITIZE)
+    set(sanitize -fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=undefined)
+    target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${sanitize};-fno-omit-frame-pointer;-g;-O1>)
+    target_link_options(${name} PRIVATE ${sanitize})
+  endif()
   if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL -static-libstdc++ -static-libgcc)
   elseif(APPLE)

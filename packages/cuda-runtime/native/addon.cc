@@ -1,9 +1,13 @@
-// addon.cc: what this machine can offer; no driver is needed to load it.
-#include "qlora/napi.h"
+// addon.cc: the CUDA driver for JavaScript; no driver is needed to load it.
+#include "call.h"
 
 namespace {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   qlora::export_threads(env, exports);
+  qlora::cuda::export_devices(env, exports);
+  qlora::cuda::export_memory(env, exports);
+  qlora::cuda::export_copies(env, exports);
+  qlora::cuda::export_streams(env, exports);
   return exports;
 }
 }  // namespace

@@ -14,14 +14,18 @@ export class AddonError extends Error {
 
 /**
  * Loads `<name>.node` for the package whose module is at `url` (its `import.meta.url`; `src` and `dist` are flat and equally
- * deep, so the same relative path serves both). Threads are set from `QLORA_THREADS`, else all that are available.
+ * deep, so the same relative path serves both). QLORA_BUILD names a build folder to try before `build`. Threads are set from `QLORA_THREADS`, else all that are available.
  * @throws {AddonError} when neither a local build nor `@qlora/native-<platform>-<arch>` can be loaded.
  */
 export function loadAddon<T extends Addon>(name: string, url: string): T {
   const require = createRequire(url);
   const target = `${process.platform}-${process.arch}`;
   const tried: string[] = [];
-  for (const id of [`../build/Release/${name}.node`, `@qlora/native-${target}/${name}.node`]) {
+  const builds = process.env.QLORA_BUILD ? [process.env.QLORA_BUILD, "build"] : ["build"];
+  for (const id of [
+    ...builds.map((build) => `../${build}/Release/${name}.node`),
+    `@qlora/native-${target}/${name}.node`,
+  ]) {
     try {
       const addon = require(id) as T;
       addon.setThreads(threadsFromEnvironment());

@@ -1,2 +1,13 @@
-// @qlora/nf4
-export {};
+// @qlora/nf4: 4-bit codecs with double quantisation, and matrix products straight from 4 bits.
+export { dequantizeAsync, quantizeAsync } from "./async.js";
+export { type BitsandbytesTensor, fromBitsandbytes, toBitsandbytes } from "./bitsandbytes.js";
+export { type Blockwise, type BlockwiseOptions, dequantizeBlockwise, quantizeBlockwise } from "./blockwise.js";
+export { codebookNames, levels } from "./codebooks.js";
+export { bytes, dequantize, quantize } from "./codec.js";
+export { dynamicMapSigned, dynamicMapUnsigned } from "./dynamic-map.js";
+export { setSimd, setThreads, simd, simds, threads } from "./kernels.js";
+export { matmul, matmulTransposed, type ProductOptions } from "./products.js";
+export { nest, scales, shifts, unnest } from "./scales.js";
+export { dequantizeStream, type QuantizedPart, quantizeStream } from "./stream.js";
+export { type TiledWeights, tile, untile } from "./tile.js";
+export type * from "./types.js";

@@ -74,6 +74,15 @@ class Args {
     if (!value.IsString()) throw Napi::TypeError::New(env_, std::string(name) + " must be a string");
     return value.As<Napi::String>().Utf8Value();
   }
+  // An address or handle passed as bigint, 0n for null.
+  void* pointer(const char* name) {
+    Napi::Value value = next();
+    if (!value.IsBigInt()) throw Napi::TypeError::New(env_, std::string(name) + " must be a bigint");
+    bool lossless = false;
+    const uint64_t address = value.As<Napi::BigInt>().Uint64Value(&lossless);
+    if (!lossless) throw Napi::RangeError::New(env_, std::string(name) + " must fit 64 bits");
+    return reinterpret_cast<void*>(uintptr_t(address));
+  }
   // A typed array of T with at least `needed` elements.
   template <class T>
   Span<T> array(const char* name, uint64_t needed) {
@@ -136,18 +145,20 @@ inline void export_threads(Napi::Env env, Napi::Object exports) {
   });
 }
 
-template <class Tables>
-void export_simd(Napi::Env env, Napi::Object exports, Tables& tables) {
+// All tables of a package always run with the same set.
+template <class First, class... Others>
+void export_simd(Napi::Env env, Napi::Object exports, First& first, Others&... others) {
   exports["simd"] = Napi::Function::New(
-      env, [&tables](const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), simd_names[int(tables.simd())]); });
-  exports["setSimd"] = Napi::Function::New(env, [&tables](const Napi::CallbackInfo& info) {
+      env, [&first](const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), simd_names[int(first.simd())]); });
+  exports["setSimd"] = Napi::Function::New(env, [&](const Napi::CallbackInfo& info) {
     const std::string name = Args(info).string("simd");
-    if (!tables.choose(name.c_str())) throw Napi::RangeError::New(info.Env(), "simd: " + name + " is not available here");
+    if (!(first.choose(name.c_str()) & (others.choose(name.c_str()) & ... & true)))
+      throw Napi::RangeError::New(info.Env(), "simd: " + name + " is not available here");
   });
-  exports["simds"] = Napi::Function::New(env, [&tables](const Napi::CallbackInfo& info) {
+  exports["simds"] = Napi::Function::New(env, [&first](const Napi::CallbackInfo& info) {
     Napi::Array names = Napi::Array::New(info.Env());
     for (int i = 0; i < int(Simd::count); ++i)
-      if (tables.has(Simd(i))) names[names.Length()] = Napi::String::New(info.Env(), simd_names[i]);
+      if (first.has(Simd(i))) names[names.Length()] = Napi::String::New(info.Env(), simd_names[i]);
     return names;
   });
 }

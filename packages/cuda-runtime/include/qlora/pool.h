@@ -116,4 +116,11 @@ void parallel_for(int64_t tasks, F&& f) {
   Pool::instance().run(tasks, f);
 }
 
+// The same, in the caller alone unless the work is worth waking the others for.
+template <class F>
+void parallel_if(bool worth, int64_t tasks, F&& f) {
+  if (worth) return parallel_for(tasks, f);
+  for (int64_t i = 0; i < tasks; ++i) f(i);
+}
+
 }  // namespace qlora

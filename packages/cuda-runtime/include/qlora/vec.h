@@ -11,6 +11,10 @@
 #include <limits>
 #if defined(__AVX2__)
 #include <immintrin.h>
+#if defined(__AVX512F__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // false alarms within immintrin.h: GCC bug 105593
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #endif
@@ -67,7 +71,7 @@ inline vf load(const float* p) {
   return v;
 }
 inline void store(float* p, vf v) { std::memcpy(p, &v, sizeof v); }
-inline vf splat(float x) { return vf{} + x; }
+inline vf splat(float x) { return x - vf{}; }  // x − 0 is x, −0 too, so this is one broadcast
 inline vf max(vf a, vf b) { return a > b ? a : b; }
 inline vf min(vf a, vf b) { return a < b ? a : b; }
 inline vf abs(vf a) { return (vf)((vu)a & 0x7fffffffu); }

@@ -1,0 +1,6 @@
+// backend_cuda.cc: this addon's kernels are compiled by nvcc.
+#include "qlora/cuda/addon.h"
+
+namespace qlora::cuda {
+void export_backend(Napi::Env env, Napi::Object exports) { exports["cudaBackend"] = Napi::String::New(env, "cuda"); }
+}  // namespace qlora::cuda

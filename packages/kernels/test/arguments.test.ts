@@ -1,0 +1,4 @@
+// Wrong arguments, against the addon.
+import { argumentTests } from "./arguments.js";
+
+argumentTests();

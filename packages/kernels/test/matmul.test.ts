@@ -1,0 +1,150 @@
+// Dense products against float64 sums: every instruction set, tails of any size, alpha, accumulate, thread counts.
+import { afterEach, describe, expect, it } from "vitest";
+import { type MatmulOptions, matmul, matmulGradWeight, matmulTransposed } from "../src/index.js";
+import * as reference from "../src/matmul_reference.js";
+import { native } from "../src/native.js";
+
+const best = native.simd();
+const threads = native.threads();
+afterEach(() => {
+  native.setSimd(best);
+  native.setThreads(threads);
+});
+
+type Weights = Float32Array | Uint16Array;
+
+function random(length: number, seed: number): Float32Array {
+  let state = seed >>> 0;
+  return Float32Array.from({ length }, () => {
+    let sum = 0;
+    for (let i = 0; i < 4; i++) {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      sum += state / 2 ** 32 - 0.5;
+    }
+    return sum;
+  });
+}
+
+const toBf16 = (x: Float32Array) => Uint16Array.from(new Uint32Array(x.buffer), (bits) => bits >>> 16);
+
+/** ‖a − b‖ / ‖b‖ */
+function distance(a: Float32Array, b: Float32Array): number {
+  let error = 0;
+  let norm = 0;
+  for (let i = 0; i < b.length; i++) {
+    error += (a[i]! - b[i]!) ** 2;
+    norm += b[i]! ** 2;
+  }
+  return Math.sqrt(error / (norm || 1));
+}
+
+type Product = (a: Float32Array, b: never, out: Float32Array, options: MatmulOptions) => void;
+const products = [
+  { name: "matmul", run: matmul, oracle: reference.matmul, sizes: ["mk", "nk", "mn"], bf16: true },
+  {
+    name: "matmulTransposed",
+    run: matmulTransposed,
+    oracle: reference.matmulTransposed,
+    sizes: ["mn", "nk", "mk"],
+    bf16: true,
+  },
+  {
+    name: "matmulGradWeight",
+    run: matmulGradWeight,
+    oracle: reference.matmulGradWeight,
+    sizes: ["mn", "mk", "nk"],
+    bf16: false,
+  },
+] as { name: string; run: Product; oracle: Product; sizes: string[]; bf16: boolean }[];
+
+function operands(sizes: string[], { m, n, k }: { m: number; n: number; k: number }, bf16: boolean) {
+  const size = (name: string) => [...name].reduce((product, d) => product * { m, n, k }[d as "m" | "n" | "k"], 1);
+  const right = random(size(sizes[1]!), 2);
+  return {
+    left: random(size(sizes[0]!), 1),
+    right: (bf16 ? toBf16(right) : right) as never,
+    out: random(size(sizes[2]!), 3),
+  };
+}
+
+const shapes = [
+  { m: 1, n: 1, k: 1 },
+  { m: 3, n: 5, k: 7 },
+  { m: 8, n: 48, k: 64 },
+  { m: 17, n: 49, k: 65 },
+  { m: 1, n: 300, k: 517 },
+  { m: 7, n: 16, k: 385 },
+  { m: 49, n: 191, k: 129 },
+  { m: 67, n: 33, k: 1000 },
+  { m: 301, n: 97, k: 31 },
+];
+
+describe.each(products)("$name", ({ run, oracle, sizes, bf16 }) => {
+  describe.each(native.simds())("%s", (simd) => {
+    it.each(shapes)("$m × $n × $k within 1e-6", (shape) => {
+      native.setSimd(simd);
+      for (const half of bf16 ? [false, true] : [false])
+        for (const alpha of [1, -0.5])
+          for (const accumulate of [false, true]) {
+            const { left, right, out } = operands(sizes, shape, half);
+            const expected = out.slice();
+            oracle(left, right, expected, { ...shape, alpha, accumulate });
+            run(left, right, out, { ...shape, alpha, accumulate });
+            expect(distance(out, expected)).toBeLessThan(1e-6);
+          }
+    });
+  });
+
+  it("does nothing to an empty output, and writes zeros for an empty sum", () => {
+    for (const empty of ["m", "n", "k"]) {
+      const shape = { m: 5, n: 6, k: 7, [empty]: 0 };
+      const { left, right, out } = operands(sizes, shape, false);
+      const expected = out.slice();
+      run(left, right, out, { ...shape, accumulate: true });
+      expect(out).toEqual(expected);
+      run(left, right, out, { ...shape, accumulate: false });
+      expect([...out].every((v) => v === 0)).toBe(true);
+    }
+  });
+
+  it("writes nothing beyond the output", () => {
+    const shape = { m: 13, n: 21, k: 19 };
+    const { left, right, out } = operands(sizes, shape, false);
+    const longer = new Float32Array(out.length + 8).fill(7);
+    run(left, right, longer, { ...shape, accumulate: false });
+    expect([...longer.subarray(out.length)]).toEqual(new Array(8).fill(7));
+  });
+
+  it("gives the same bits with any number of threads", () => {
+    for (const shape of [
+      { m: 300, n: 500, k: 700 },
+      { m: 16, n: 700, k: 900 },
+      { m: 2000, n: 64, k: 100 },
+    ]) {
+      const results = [1, 2, 3, 8].map((count) => {
+        native.setThreads(count);
+        const { left, right, out } = operands(sizes, shape, false);
+        run(left, right, out, { ...shape, accumulate: true });
+        return out;
+      });
+      for (const result of results) expect(distance(result, results[0]!)).toBe(0);
+    }
+  });
+
+  it("names the argument that is wrong", () => {
+    const shape = { m: 2, n: 3, k: 4 };
+    const { left, right, out } = operands(sizes, shape, false);
+    expect(() => run(left, right, out.subarray(1), shape)).toThrow(RangeError);
+    expect(() => run(left.subarray(1), right, out, shape)).toThrow(/(x|dy) has \d+ elements, needs \d+/);
+    expect(() => run(left, right, out, { ...shape, m: -1 })).toThrow(/m must be a whole number/);
+    expect(() => run([1, 2] as never, right, out, shape)).toThrow(TypeError);
+    expect(() => run(left, new Float64Array(100) as never, out, shape)).toThrow(TypeError);
+  });
+});
+
+const weights: Weights = new Uint16Array([0x3f80, 0x4000]);
+it("reads bf16 weights exactly", () => {
+  const y = new Float32Array(1);
+  matmul(new Float32Array([3, 5]), weights, y, { m: 1, n: 1, k: 2 });
+  expect(y[0]).toBe(13);
+});

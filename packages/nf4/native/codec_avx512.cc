@@ -1,0 +1,140 @@
+// codec_avx512.cc: the codec with AVX-512 (VBMI).
+#include "decode_avx512.h"
+#include "index_avx512.h"
+#include "qlora/simd.h"
+#include "search.h"
+
+namespace qlora::avx512 {
+namespace {
+
+// 64 weights → 32 bytes. Packing interleaves 128-bit lanes; the last permutation undoes that and narrows words to bytes.
+template <class T, class Index>
+void encode64(const T* x, __m512 inverse0, __m512 inverse1, const Index& by, __m512i narrow, uint8_t* codes) {
+  auto value = [&](int i, __m512 inverse) { return _mm512_mul_ps(load16(x + i), inverse); };
+  const __m512i code = codes64(by, value(0, inverse0), value(16, inverse0), value(32, inverse1), value(48, inverse1));
+  const __m512i pairs = _mm512_maddubs_epi16(code, _mm512_set1_epi16(0x0110));  // 16·even + odd
+  _mm256_storeu_si256((__m256i*)codes, _mm512_castsi512_si256(_mm512_permutexvar_epi8(narrow, pairs)));
+}
+
+__m512i narrow_control() {
+  alignas(64) uint8_t from[64] = {};
+  for (int o = 0; o < 32; ++o) {  // byte o holds elements 2o and 2o+1
+    const int e = 2 * o, vector = e / 16, lane = e % 16 / 4, within = e % 4;
+    from[o] = uint8_t(lane * 16 + vector * 4 + within);
+  }
+  return _mm512_load_si512(from);
+}
+
+// Blocks whose scales are found together, while L1 holds them.
+int batch_of(int block) { return block <= 256 ? 16 : 4096 / block; }
+
+// The weights of `count` ≤ 16 blocks, a multiple of 64 in all, whose scales are in lanes.
+template <class T, class Index>
+void encode_batch(const T* x, int count, int block, const Codebook& c, __m512 scale, const Index& by, __m512i narrow, uint8_t* codes) {
+  alignas(64) float s[16], inverse[16];
+  const __mmask16 some = _mm512_cmp_ps_mask(scale, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+  const __m512 reciprocal = _mm512_maskz_div_ps(some, _mm512_set1_ps(1), scale);
+  _mm512_store_ps(inverse, reciprocal);
+  const int64_t n = int64_t(count) * block;
+  for (int64_t i = 0; i < n; i += 64)
+    encode64(x + i, _mm512_set1_ps(inverse[i / block]), _mm512_set1_ps(inverse[(i + 32) / block]), by, narrow, codes + i / 2);
+  __mmask16 overflow = _mm512_fpclass_ps_mask(reciprocal, 0x18);  // ±inf
+  if (overflow == 0) return;
+  _mm512_store_ps(s, scale);
+  for (int b = 0; b < count; ++b)
+    if (overflow >> b & 1) block_codes(x + int64_t(b) * block, block, s[b], c, codes + int64_t(b) * block / 2);
+}
+
+// Whole blocks, whole 64s.
+int64_t whole64(int64_t n, int block) { return block == 32 ? n / 64 * 64 : n / block * block; }
+
+template <class Index, class T>
+void quantize_chunk(const T* x, int64_t n, int block, const Codebook& c, bool is_signed, float* scale, uint8_t* codes) {
+  const Index by(c);
+  const __m512i narrow = narrow_control();
+  const int64_t whole = whole64(n, block), batch = batch_of(block);
+  for (int64_t i = 0; i < whole; i += batch * block) {
+    const int count = int(std::min(batch, (whole - i) / block));
+    const __m512 s = batch_scales(x + i, count, block, is_signed);
+    _mm512_mask_storeu_ps(scale + i / block, __mmask16((1u << count) - 1), s);
+    encode_batch(x + i, count, block, c, s, by, narrow, codes + i / 2);
+  }
+  quantize_rest(x, whole, n, block, c, is_signed, scale, codes);
+}
+
+template <class Index>
+void encode_chunk(const float* x, int64_t n, int block, const Codebook& c, const float* scale, uint8_t* codes) {
+  const Index by(c);
+  const __m512i narrow = narrow_control();
+  const int64_t whole = whole64(n, block), batch = batch_of(block);
+  for (int64_t i = 0; i < whole; i += batch * block) {
+    const int count = int(std::min(batch, (whole - i) / block));
+    const __m512 s = _mm512_maskz_loadu_ps(__mmask16((1u << count) - 1), scale + i / block);
+    encode_batch(x + i, count, block, c, s, by, narrow, codes + i / 2);
+  }
+  for (int64_t i = whole; i < n; i += block)
+    block_codes(x + i, std::min<int64_t>(block, n - i), scale[i / block], c, codes + i / 2);
+}
+
+void quantize(const void* x, Type type, int64_t n, int block, const Codebook& c, bool is_signed, float* scale,
+              uint8_t* codes) {
+  auto run = [&](auto* weights) {
+    if (c.cells) quantize_chunk<ByCell<false>>(weights, n, block, c, is_signed, scale, codes);
+    else quantize_chunk<BySearch>(weights, n, block, c, is_signed, scale, codes);
+  };
+  if (type == Type::f32) run(static_cast<const float*>(x)); else run(static_cast<const uint16_t*>(x));
+}
+
+void encode(const float* x, int64_t n, int block, const Codebook& c, const float* scale, uint8_t* codes) {
+  (c.cells ? encode_chunk<ByCell<true>> : encode_chunk<BySearch>)(x, n, block, c, scale, codes);
+}
+void find_scales(const float* x, int64_t n, int block, const Codebook& c, const float* factors, int count, float* scale) {
+  (c.cells ? search_scales<ByCell<true>> : search_scales<BySearch>)(x, n, block, c, factors, count, scale);
+}
+void find_shifts(const float* x, int64_t n, int block, const Codebook& c, bool is_signed, const float* fractions, int count,
+                 const double* costs, float* shift) {
+  (c.cells ? search_shifts<ByCell<true>> : search_shifts<BySearch>)(x, n, block, c, is_signed, fractions, count, costs, shift);
+}
+void keep_shifts(const float* x, int64_t n, int block, const Codebook& c, bool is_signed, const double* costs, float* shift) {
+  (c.cells ? guard_shifts<ByCell<true>> : guard_shifts<BySearch>)(x, n, block, c, is_signed, costs, shift);
+}
+
+void widen(const uint16_t* x, Type type, int64_t n, float* out) {
+  const int64_t whole = n / 16 * 16;
+  for (int64_t i = 0; i < whole; i += 16) {
+    const __m256i words = _mm256_loadu_si256((const __m256i*)(x + i));
+    _mm512_storeu_ps(out + i, type == Type::f16 ? _mm512_cvtph_ps(words) : load16(x + i));
+  }
+  for (int64_t i = whole; i < n; ++i) out[i] = type == Type::f16 ? from_f16(x[i]) : element(x, i);
+}
+
+// 255 pivots: four steps of the binary search in a register (every 16th pivot in heap order), four in memory.
+void encode8(const float* x, int64_t n, float lift, float inverse, const float* pivot, uint8_t* codes) {
+  alignas(64) float tree[16] = {};
+  for (int node = 1, level = 0; level < 4; ++level)
+    for (int i = 0; i < 1 << level; ++i) tree[node++] = pivot[16 * ((8 >> level) + i * (16 >> level)) - 1];
+  const __m512 heap = _mm512_load_ps(tree);
+  const __m512i one = _mm512_set1_epi32(1);
+  for (int64_t i = 0; i < n; i += 16) {
+    const int lanes = int(std::min<int64_t>(16, n - i));
+    const __mmask16 some = __mmask16((1u << lanes) - 1);
+    const __m512 v = _mm512_mul_ps(_mm512_mul_ps(_mm512_maskz_loadu_ps(some, x + i), _mm512_set1_ps(lift)), _mm512_set1_ps(inverse));
+    __m512i node = one;
+    for (int level = 0; level < 4; ++level) {
+      const __mmask16 above = _mm512_cmp_ps_mask(v, _mm512_permutexvar_ps(node, heap), _CMP_GT_OQ);
+      node = _mm512_add_epi32(node, node);
+      node = _mm512_mask_add_epi32(node, above, node, one);
+    }
+    __m512i rank = _mm512_slli_epi32(_mm512_sub_epi32(node, _mm512_set1_epi32(16)), 4);
+    for (int step = 8; step; step /= 2) {
+      const __m512 p = _mm512_i32gather_ps(rank, pivot + step - 1, 4);
+      rank = _mm512_mask_add_epi32(rank, _mm512_cmp_ps_mask(v, p, _CMP_GT_OQ), rank, _mm512_set1_epi32(step));
+    }
+    _mm512_mask_cvtepi32_storeu_epi8(codes + i, some, rank);
+  }
+}
+
+const nf4::Codec codec{quantize, encode, dequantize, widen, find_scales, find_shifts, keep_shifts, encode8};
+const bool registered = tables<nf4::Codec>.add(Simd::avx512, &codec);
+}  // namespace
+}  // namespace qlora::avx512

@@ -1,0 +1,17 @@
+// products_avx512.cc: the kernels of products_kernels.h with the panels of panels_avx512.h and the few rows of gemv_avx512.h.
+#include "gemv_avx512.h"
+
+namespace qlora::avx512 {
+struct Panels512 : Panels {
+  using Natural = NaturalRows512;
+  using Transposed = TransposedRows512;
+  using TiledNatural = NaturalTiles512;
+  using TiledTransposed = TransposedTiles512;
+};
+inline constexpr ProductKernels kernels{product_block<Panels512>, gemv, permute_x};
+}  // namespace qlora::avx512
+
+namespace {
+[[maybe_unused]] const bool registered =
+    qlora::tables<qlora::ProductKernels>.add(qlora::Simd::avx512, &qlora::avx512::kernels);
+}

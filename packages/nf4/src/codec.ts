@@ -1,0 +1,91 @@
+// quantize and dequantize, and their sizes.
+import { levels } from "./codebooks.js";
+import { allocate, encode, finish } from "./encode.js";
+import { kernels } from "./kernels.js";
+import { checkWeights, plan } from "./plan.js";
+import { shifts } from "./scales.js";
+import { checkTensor, describe } from "./shape.js";
+import type { DequantizeOptions, QuantizedTensor, QuantizeOptions, Weights } from "./types.js";
+
+/**
+ * Quantises weights to 4 bits.
+ * @param weights the tensor's elements, row-major: f32, or bf16 / f16 words (`dtype`). All must be finite.
+ * @throws {TypeError|RangeError} naming the argument and the numbers.
+ */
+export function quantize(weights: Weights, options: QuantizeOptions): QuantizedTensor {
+  const p = plan(options);
+  checkWeights(weights);
+  checkLength(weights.length, p.n, p.shape);
+  const results = allocate(p, p.n);
+  encode(p, weights, results, 0);
+  return finish(p, results);
+}
+
+/** @throws {RangeError} unless as many weights came as the shape needs. */
+export function checkLength(length: number, n: number, shape: number[]): void {
+  if (length !== n) throw new RangeError(`weights has ${length} elements, shape [${shape.join(", ")}] needs ${n}`);
+}
+
+/**
+ * The weights that a quantised tensor stands for, as f32 or, rounded to nearest even, as bf16 words.
+ * @returns `out` where given, else a new array of n elements.
+ */
+export function dequantize(
+  q: QuantizedTensor,
+  options?: DequantizeOptions<Float32Array> & { dtype?: "f32" | undefined },
+): Float32Array;
+export function dequantize(
+  q: QuantizedTensor,
+  options: DequantizeOptions<Uint16Array> & { dtype: "bf16" },
+): Uint16Array;
+export function dequantize<T extends Weights>(q: QuantizedTensor, options: DequantizeOptions<T> & { out: T }): T;
+export function dequantize(q: QuantizedTensor, options: DequantizeOptions): Weights;
+export function dequantize(q: QuantizedTensor, options: DequantizeOptions = {}): Weights {
+  const n = checkTensor(q);
+  const out = output(n, options);
+  decode(q, 0, n, shifts(q) ?? null, out);
+  return out;
+}
+
+/** Elements [begin, end) into out[0 …]; begin is a multiple of 256 blocks, shift the whole tensor's. */
+export function decode(q: QuantizedTensor, begin: number, end: number, shift: Float32Array | null, out: Weights): void {
+  const { codes, codebook, blockSize, absmax, nested } = q;
+  const first = begin / blockSize;
+  kernels().dequantize(
+    codes.subarray(begin / 2),
+    levels(codebook, blockSize),
+    end - begin,
+    blockSize,
+    absmax ? absmax.subarray(first) : nested!.absmax.subarray(first / 256),
+    nested ? nested.codes.subarray(first) : null,
+    nested?.map ?? null,
+    nested?.offset ?? 0,
+    shift?.subarray(first) ?? null,
+    out,
+  );
+}
+
+/** The array to write n elements to. */
+export function output(n: number, { dtype, out }: DequantizeOptions): Weights {
+  const type = dtype ?? (out instanceof Uint16Array ? "bf16" : "f32");
+  if (type !== "f32" && type !== "bf16") throw new RangeError(`dtype must be "f32" or "bf16", got "${type}"`);
+  const array = type === "f32" ? Float32Array : Uint16Array;
+  if (out === undefined) return new array(n);
+  if (!(out instanceof array))
+    throw new TypeError(`out must be a ${array.name} for dtype "${type}", got ${describe(out)}`);
+  if (out.length < n) throw new RangeError(`out has ${out.length} elements, needs ${n}`);
+  return out;
+}
+
+/**
+ * Bytes that a quantised tensor takes: codes; 4 per plain scale or shift; of 8-bit ones 1 each, 4 per 256 and 4 for the
+ * offset; 64 for a codebook of the caller's own. Tables that are the same for every tensor are not counted.
+ */
+export function bytes(q: QuantizedTensor): number {
+  checkTensor(q);
+  let total = q.codes.byteLength + (typeof q.codebook === "string" ? 0 : 64);
+  for (const plain of [q.absmax, q.shift]) if (plain) total += plain.byteLength;
+  for (const nested of [q.nested, q.nestedShift])
+    if (nested) total += nested.codes.byteLength + nested.absmax.byteLength + 4;
+  return total;
+}

@@ -1,0 +1,89 @@
+// Matrix products straight from 4 bits: x·Wᵀ forward and dy·W backward.
+import { levels } from "./codebooks.js";
+import { simd } from "./kernels.js";
+import { native } from "./native.js";
+import * as reference from "./products_reference.js";
+import { checkTensor, describe } from "./shape.js";
+import type { TiledWeights } from "./tile.js";
+import type { NestedScales, QuantizedTensor } from "./types.js";
+
+export interface ProductOptions {
+  /** Written and returned instead of a new array; exactly as long as the result. It must not overlap the input. */
+  out?: Float32Array | undefined;
+  /** Add to `out` instead of overwriting it. */
+  accumulate?: boolean | undefined;
+}
+
+/**
+ * y [m, n] = x [m, k]·Wᵀ for quantised weights W [n, k]; m is x.length / k. Weights are decoded on the way, never stored.
+ * Sums are f32; their order depends on the sizes and the instruction set, never on the number of threads.
+ * @throws {TypeError|RangeError} naming the argument and the numbers.
+ */
+export function matmul(x: Float32Array, q: QuantizedTensor | TiledWeights, options: ProductOptions = {}): Float32Array {
+  return product(false, "x", x, q, options);
+}
+
+/** dx [m, k] = dy [m, n]·W for quantised weights W [n, k]: the gradient of `matmul` with respect to x. Like `matmul` otherwise. */
+export function matmulTransposed(
+  dy: Float32Array,
+  q: QuantizedTensor | TiledWeights,
+  options: ProductOptions = {},
+): Float32Array {
+  return product(true, "dy", dy, q, options);
+}
+
+function product(
+  transposed: boolean,
+  name: string,
+  x: Float32Array,
+  q: QuantizedTensor | TiledWeights,
+  { out, accumulate = false }: ProductOptions,
+): Float32Array {
+  const tiled = "layout" in q;
+  const codes = tiled ? q.tiles : q.codes;
+  checkTensor({ ...q, codes });
+  if (q.shape.length !== 2) throw new RangeError(`q.shape must be [n, k], got [${q.shape.join(", ")}]`);
+  const [n, k] = q.shape as [number, number];
+  const m = rows(name, x, transposed ? n : k, transposed ? "n" : "k");
+  const result = output(out, m * (transposed ? k : n), accumulate);
+  const kernels = simd() === "reference" ? reference : native!;
+  kernels.product4(
+    transposed,
+    accumulate,
+    m,
+    n,
+    k,
+    tiled,
+    q.blockSize,
+    x,
+    result,
+    codes,
+    levels(q.codebook, q.blockSize),
+    ...blockValues(q.absmax, q.nested),
+    ...blockValues(q.shift, q.nestedShift),
+  );
+  return result;
+}
+
+function rows(name: string, x: Float32Array, columns: number, dimension: string): number {
+  if (!(x instanceof Float32Array)) throw new TypeError(`${name} must be a Float32Array, got ${describe(x)}`);
+  const m = columns === 0 ? 0 : x.length / columns;
+  if (!Number.isInteger(m) || (columns === 0 && x.length > 0))
+    throw new RangeError(`${name} has ${x.length} elements, not a multiple of ${dimension} = ${columns}`);
+  return m;
+}
+
+function output(out: Float32Array | undefined, length: number, accumulate: boolean): Float32Array {
+  if (out === undefined) {
+    if (accumulate) throw new TypeError("accumulate needs out");
+    return new Float32Array(length);
+  }
+  if (!(out instanceof Float32Array)) throw new TypeError(`out must be a Float32Array, got ${describe(out)}`);
+  if (out.length !== length) throw new RangeError(`out has ${out.length} elements, needs ${length}`);
+  return out;
+}
+
+function blockValues(plain: Float32Array | undefined, nested: NestedScales | undefined): reference.BlockValues {
+  if (nested) return [nested.codes, nested.map, nested.absmax, nested.offset];
+  return [null, null, plain ?? null, 0];
+}

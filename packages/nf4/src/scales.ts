@@ -1,0 +1,37 @@
+// One f32 per block and its 8-bit form (double quantisation, bitsandbytes' nested absmax).
+import { dynamicMapSigned } from "./dynamic-map.js";
+import { kernels } from "./kernels.js";
+import { array } from "./shape.js";
+import type { NestedScales, QuantizedTensor } from "./types.js";
+
+/**
+ * Double quantisation: 8 bits each through the signed dynamic map in blocks of 256, after subtracting the mean (`centre`,
+ * true unless given).
+ */
+export function nest(values: Float32Array, { centre = true } = {}): NestedScales {
+  const count = array(values, Float32Array, "values", values?.length).length;
+  const offset = centre ? kernels().mean(values, count) : 0;
+  const codes = new Uint8Array(count);
+  const absmax = new Float32Array(Math.ceil(count / 256));
+  const bad = kernels().quantizeBlockwise(values, count, 256, dynamicMapSigned, offset, absmax, codes);
+  if (bad >= 0)
+    throw new RangeError(`values[${256 * bad}] to [${Math.min(count, 256 * bad + 256) - 1}] are not all finite`);
+  return { codes, absmax, offset, map: dynamicMapSigned, blockSize: 256 };
+}
+
+/** The f32 values that nested scales stand for. */
+export function unnest({ codes, absmax, offset, map, blockSize }: NestedScales): Float32Array {
+  const out = new Float32Array(codes.length);
+  kernels().dequantizeBlockwise(codes, codes.length, blockSize, map, absmax, offset, out);
+  return out;
+}
+
+/** [blocks] The scales of a tensor in f32, whichever way they are stored. */
+export function scales(q: QuantizedTensor): Float32Array {
+  return q.absmax ?? unnest(q.nested!);
+}
+
+/** [blocks] The shifts of a tensor in f32, or undefined where it has none. */
+export function shifts(q: QuantizedTensor): Float32Array | undefined {
+  return q.shift ?? (q.nestedShift && unnest(q.nestedShift));
+}

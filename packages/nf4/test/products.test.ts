@@ -1,0 +1,216 @@
+// Products straight from 4 bits against float64 sums over the dequantised weights, on every instruction set.
+import { afterEach, describe, expect, it } from "vitest";
+import * as nf4 from "../src/index.js";
+import { matmul, matmulTransposed, type QuantizedTensor, type TiledWeights } from "../src/index.js";
+
+const best = nf4.simd();
+const threads = nf4.threads();
+afterEach(() => {
+  nf4.setSimd(best);
+  nf4.setThreads(threads);
+});
+
+/** Roughly Gaussian, the same for the same seed. */
+function random(length: number, seed: number): Float32Array {
+  let state = seed >>> 0;
+  return Float32Array.from({ length }, () => {
+    let sum = 0;
+    for (let i = 0; i < 4; i++) {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      sum += state / 2 ** 32 - 0.5;
+    }
+    return sum;
+  });
+}
+
+function weights(n: number, k: number, options: object = {}): QuantizedTensor {
+  return nf4.quantize(random(n * k, 7), { shape: [n, k], ...options });
+}
+
+/** x [m, k]·wᵀ, or transposed x [m, n]·w, with w [n, k] and the sums in float64. */
+function oracle(transposed: boolean, x: Float32Array, w: Float32Array, n: number, k: number): Float64Array {
+  const m = x.length / (transposed ? n : k);
+  const out = new Float64Array(m * (transposed ? k : n));
+  for (let i = 0; i < m; i++)
+    for (let j = 0; j < n; j++)
+      for (let l = 0; l < k; l++)
+        if (transposed) out[i * k + l]! += x[i * n + j]! * w[j * k + l]!;
+        else out[i * n + j]! += x[i * k + l]! * w[j * k + l]!;
+  return out;
+}
+
+/** ‖a − b‖ / ‖b‖ */
+function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let error = 0;
+  let norm = 0;
+  for (let i = 0; i < b.length; i++) {
+    error += (a[i]! - b[i]!) ** 2;
+    norm += b[i]! ** 2;
+  }
+  return Math.sqrt(error / (norm || 1));
+}
+
+function check(q: QuantizedTensor | TiledWeights, m: number): void {
+  const [n, k] = q.shape as [number, number];
+  const w = nf4.dequantize(nf4.untile(q));
+  const x = random(m * k, 1);
+  const dy = random(m * n, 2);
+  expect(distance(matmul(x, q), oracle(false, x, w, n, k)), `matmul, m = ${m}`).toBeLessThan(1e-6);
+  expect(distance(matmulTransposed(dy, q), oracle(true, dy, w, n, k)), `transposed, m = ${m}`).toBeLessThan(1e-6);
+}
+
+describe.each(nf4.simds())("%s", (simd) => {
+  it.each([
+    [1, 1],
+    [3, 5],
+    [16, 64],
+    [48, 128],
+    [33, 129],
+    [65, 200],
+    [130, 321],
+    [7, 1000],
+    [100, 37],
+  ])("weights [%i, %i] within 1e-6, m from 1 to 70", (n, k) => {
+    nf4.setSimd(simd);
+    for (const options of [{}, { doubleQuant: false }]) {
+      const q = weights(n, k, options);
+      for (const m of [1, 2, 5, 8, 9, 16, 70]) check(q, m);
+    }
+  });
+
+  it.each(nf4.codebookNames)("codebook %s", (codebook) => {
+    nf4.setSimd(simd);
+    check(weights(50, 192, { codebook }), 11);
+  });
+
+  it("a codebook of the caller's, in no order", () => {
+    nf4.setSimd(simd);
+    const codebook = Float32Array.from([
+      3, -1, 0, 0.5, 1, -0.25, 0.75, -0.5, 0.1, -0.1, 0.2, -0.2, 0.3, -0.3, 0.4, -0.4,
+    ]);
+    check(weights(50, 192, { codebook }), 11);
+  });
+
+  it.each([32, 64, 128, 256, 4096])("blocks of %i, also where they straddle rows", (blockSize) => {
+    nf4.setSimd(simd);
+    for (const [n, k] of [
+      [40, 256],
+      [31, 100],
+      [9, 333],
+    ] as const)
+      check(weights(n, k, { blockSize }), 6);
+  });
+
+  it("shifted blocks", () => {
+    nf4.setSimd(simd);
+    for (const [n, k] of [
+      [48, 128],
+      [31, 100],
+    ] as const) {
+      const q = weights(n, k);
+      const shift = random(Math.ceil((n * k) / q.blockSize), 9);
+      check({ ...q, shift }, 6);
+      check({ ...q, nestedShift: nf4.nest(shift, { centre: false }) }, 6);
+    }
+  });
+
+  it.each([
+    [16, 64],
+    [48, 128],
+    [80, 192],
+    [64, 576],
+  ])("tiled weights [%i, %i]", (n, k) => {
+    nf4.setSimd(simd);
+    for (const options of [{}, { doubleQuant: false }, { blockSize: 32 }, { codebook: "fp4" }]) {
+      const q = weights(n, k, options);
+      const tiled = nf4.tile(q);
+      expect("layout" in tiled).toBe(true);
+      expect(nf4.untile(tiled)).toEqual(q);
+      for (const m of [1, 3, 8, 60]) check(tiled, m);
+    }
+    const q = weights(n, k);
+    const shift = random((n * k) / 64, 9);
+    for (const shifted of [
+      { ...q, shift },
+      { ...q, nestedShift: nf4.nest(shift, { centre: false }) },
+    ]) {
+      expect(nf4.untile(nf4.tile(shifted))).toEqual(shifted);
+      check(nf4.tile(shifted), 6);
+    }
+  });
+
+  it("accumulates into out", () => {
+    nf4.setSimd(simd);
+    const q = weights(50, 70);
+    const x = random(6 * 70, 1);
+    const before = random(6 * 50, 3);
+    const out = before.slice();
+    expect(matmul(x, q, { out, accumulate: true })).toBe(out);
+    const expected = oracle(false, x, nf4.dequantize(q), 50, 70).map((value, i) => value + before[i]!);
+    expect(distance(out, expected)).toBeLessThan(1e-6);
+    expect(distance(matmul(x, q, { out }), matmul(x, q))).toBe(0);
+  });
+
+  it("takes empty inputs", () => {
+    nf4.setSimd(simd);
+    expect(matmul(new Float32Array(0), weights(5, 64)).length).toBe(0);
+    expect(matmulTransposed(new Float32Array(0), weights(5, 64)).length).toBe(0);
+    expect(matmul(new Float32Array(64), weights(0, 64)).length).toBe(0);
+  });
+});
+
+it("large products stay within 1e-6", () => {
+  const q = weights(1031, 2085);
+  const w = nf4.dequantize(q);
+  const reference = { x: random(1030 * 2085, 1), dy: random(1030 * 1031, 2) };
+  const rows = [0, 1, 511, 512, 1029]; // the oracle is slow: some rows of each product
+  const y = matmul(reference.x, q);
+  const dx = matmulTransposed(reference.dy, q);
+  for (const i of rows) {
+    const x = reference.x.subarray(i * 2085, (i + 1) * 2085);
+    const dy = reference.dy.subarray(i * 1031, (i + 1) * 1031);
+    expect(distance(y.subarray(i * 1031, (i + 1) * 1031), oracle(false, x, w, 1031, 2085))).toBeLessThan(1e-6);
+    expect(distance(dx.subarray(i * 2085, (i + 1) * 2085), oracle(true, dy, w, 1031, 2085))).toBeLessThan(1e-6);
+  }
+});
+
+it("gives the same bits with any number of threads", () => {
+  const q = weights(500, 700);
+  for (const m of [1, 3, 16, 200]) {
+    const x = random(m * 700, 1);
+    const dy = random(m * 500, 2);
+    const results = [1, 2, 3, 8].map((count) => {
+      nf4.setThreads(count);
+      return [matmul(x, q), matmulTransposed(dy, q)] as const;
+    });
+    for (const [y, dx] of results) {
+      expect(distance(y, results[0]![0])).toBe(0);
+      expect(distance(dx, results[0]![1])).toBe(0);
+    }
+  }
+});
+
+it("tiles take the bytes of the tensor, and tensors they do not fit stay as they are", () => {
+  const q = weights(32, 128);
+  expect(nf4.bytes(nf4.tile(q))).toBe(nf4.bytes(q));
+  for (const [n, k] of [
+    [17, 64],
+    [16, 96],
+  ] as const) {
+    const odd = weights(n, k);
+    expect(nf4.tile(odd)).toBe(odd);
+    expect(nf4.untile(odd)).toBe(odd);
+  }
+});
+
+it("names the argument that is wrong", () => {
+  const q = weights(6, 64);
+  const x = new Float32Array(128);
+  expect(() => matmul([1] as never, q)).toThrow(/x must be a Float32Array, got Array/);
+  expect(() => matmul(new Float32Array(65), q)).toThrow(/x has 65 elements, not a multiple of k = 64/);
+  expect(() => matmulTransposed(new Float32Array(7), q)).toThrow(/dy has 7 elements, not a multiple of n = 6/);
+  expect(() => matmul(x, q, { out: new Float32Array(11) })).toThrow(/out has 11 elements, needs 12/);
+  expect(() => matmul(x, q, { accumulate: true })).toThrow(/accumulate needs out/);
+  expect(() => matmul(x, { ...q, shape: [6 * 64] })).toThrow(/q.shape must be \[n, k\]/);
+  expect(() => matmul(x, { ...q, codes: q.codes.subarray(1) })).toThrow(/q.codes has 191 elements, needs 192/);
+});

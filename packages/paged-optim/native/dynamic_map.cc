@@ -1,0 +1,62 @@
+// dynamic_map.cc: builds the two maps. Everything in f32 with single-rounding fma, which gives bitsandbytes' values to the bit.
+#include "dynamic_map.h"
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+namespace qlora::optim {
+namespace {
+
+// Point j of k equally spaced points from 0.1 to 1, as torch.linspace computes it: from the nearer end.
+float point(int j, int k) {
+  const float step = (1.0f - 0.1f) / float(k - 1);
+  return j < k / 2 ? std::fma(step, float(j), 0.1f) : std::fma(-step, float(k - 1 - j), 1.0f);
+}
+
+DynamicMap build(bool is_signed) {
+  DynamicMap map{};
+  map.is_signed = is_signed;
+  float magnitude[257] = {0};
+  int q = 1, first[8];
+  for (int i = 0; i < 7; ++i) {
+    const int parts = (is_signed ? 1 : 2) << i;
+    first[i] = q;
+    for (int j = 0; j < parts; ++j)
+      magnitude[q++] = (point(j, parts + 1) + point(j + 1, parts + 1)) / 2 * float(std::pow(10.0, i - 6));
+  }
+  first[7] = q;
+  magnitude[q] = 1;
+  const int last = q;
+
+  for (int c = 0; c < 256; ++c) {
+    if (is_signed) map.value[c] = c < 127 ? -magnitude[127 - c] : magnitude[c - 127];
+    else map.value[c] = magnitude[c];
+    uint32_t bits;
+    std::memcpy(&bits, &map.value[c], 4);
+    for (int k = 0; k < 4; ++k) map.plane[k][c] = uint8_t(bits >> 8 * k);
+    map.midpoint[c] = c < last - 1 ? (magnitude[c] + magnitude[c + 1]) * 0.5f : std::numeric_limits<float>::infinity();
+  }
+
+  for (int i = 0; i < 7; ++i) {
+    // A line through two magnitudes of the decade that is q + 0.5 at q: whole numbers at the midpoints. The first decade has
+    // one or two magnitudes and shares its level with zero; there the line goes through its midpoints themselves.
+    const double low = i ? magnitude[first[i]] : map.midpoint[0];
+    const double spacing = i ? double(magnitude[first[i] + 1]) - low : is_signed ? 2 * low : map.midpoint[1] - low;
+    map.slope[i] = float(1 / spacing);
+    map.offset[i] = float((i ? first[i] + 0.5 : 1.0) - low / spacing);
+    map.end[i] = float(first[i + 1] - 1) + 0.5f;
+    map.threshold[i] = (magnitude[first[i + 1] - 1] + magnitude[first[i + 1]]) * 0.5f;
+  }
+  return map;
+}
+
+}  // namespace
+
+const DynamicMap& dynamic_map(bool is_signed) {
+  static const DynamicMap maps[2] = {build(false), build(true)};
+  return maps[is_signed];
+}
+
+}  // namespace qlora::optim

@@ -1,0 +1,6 @@
+// kernels_neon.cc: the kernels compiled for neon.
+#include "kernels.h"
+
+namespace qlora::QLORA_SIMD {
+const bool registered = tables<optim::Kernels>.add(Simd::QLORA_SIMD, &kernels);
+}
