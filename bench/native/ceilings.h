@@ -1,0 +1,12 @@
+// ceilings.h: what the machine itself can do: multiply-adds in registers, and streams of memory.
+#pragma once
+#include <cstdint>
+
+struct Ceilings {
+  // 2 · W · chains · iterations floating-point operations in registers; the result only keeps them alive.
+  double (*fma)(int64_t iterations);
+  int64_t flops_per_iteration;
+  float (*read)(const float* x, int64_t n);
+  void (*write)(float* y, int64_t n, float value);      // past the cache where the set can (non-temporal)
+  void (*copy)(const float* x, float* y, int64_t n);    // likewise
+};

@@ -1,0 +1,99 @@
+// Matrix products: 4-bit weights in both directions and both arithmetics, and dense f32, beside OpenBLAS on f32 weights.
+// The weights rotate through more than the caches hold, as they do in a model.
+import { matmul as denseMatmul, matmulTransposed as denseTransposed } from "@qlora/kernels";
+import {
+  dequantize,
+  matmul,
+  matmulTransposed,
+  type QuantizedTensor,
+  quantize,
+  type TiledWeights,
+  tile,
+} from "@qlora/nf4";
+import { type Case, type CaseGroup, expectClose, normals } from "../case.js";
+import { native } from "../native.js";
+
+const [n, k] = [4096, 4096];
+/** Sums of 4096 products in f32 against sums in another order. */
+const F32_ERROR = 2e-6;
+/** Activations in int8 (README of @qlora/nf4). */
+const INT8_ERROR = 0.012;
+
+export const products: CaseGroup = {
+  names: [
+    "nf4 matmul",
+    "nf4 matmulTransposed",
+    "nf4 gemv",
+    "nf4 matmul int8",
+    "nf4 matmulTransposed int8",
+    "f32 matmul",
+    "f32 matmulTransposed",
+  ],
+  make({ quick, threads }) {
+    const copies = 12; // 12 × 8.7 MB in 4 bits
+    const weights = Array.from({ length: copies }, (_, i) => quantize(normals(n * k, 0.02, i + 1), { shape: [n, k] }));
+    const tiled = weights.map(tile);
+    const f32 = Array.from({ length: 2 }, (_, i) => dequantize(weights[i]!) as Float32Array);
+    const blas = native.openBlas(threads);
+    const cases: Case[] = [];
+    let turn = 0;
+    const next = <T>(items: T[]): T => items[turn++ % items.length]!;
+    for (const m of quick ? [1, 16, 128] : [1, 16, 128, 512, 2048]) {
+      const x = normals(m * k, 1, 77);
+      const y = new Float32Array(m * n);
+      const flops = (2 * m * n * k) / 1e9;
+      const reference = new Float32Array(m * n);
+      const shape = `m ${m}, ${n} × ${k}`;
+      const peers = (transposed: boolean) =>
+        blas
+          ? [{ name: "OpenBLAS sgemm, f32 weights", run: () => native.sgemm(transposed, m, n, k, x, next(f32), y) }]
+          : [{ name: "OpenBLAS sgemm, f32 weights", unavailable: "libopenblas is not installed", run: () => {} }];
+      const quantized = (transposed: boolean, compute: "f32" | "int8"): Case => {
+        const product = transposed ? matmulTransposed : matmul;
+        const options = compute === "int8" ? { compute } : {};
+        const run = (w: QuantizedTensor | TiledWeights) =>
+          void product(x, w, { out: y, ...options } as { out: Float32Array });
+        const name =
+          m === 1 && !transposed && compute === "f32"
+            ? "nf4 gemv"
+            : `nf4 ${transposed ? "matmulTransposed" : "matmul"}${compute === "int8" ? " int8" : ""}`;
+        return {
+          name,
+          shape,
+          unit: "GFLOP/s",
+          work: flops,
+          ceiling: m === 1 ? { name: "read", work: (n * k * 4.127) / 8 / 1e9 } : { name: "fma", work: flops },
+          check() {
+            (transposed ? denseTransposed : denseMatmul)(x, f32[0]!, reference, { m, n, k });
+            run(tiled[0]!);
+            expectClose(y, reference, compute === "int8" ? INT8_ERROR : F32_ERROR, `${name} ${shape}`);
+          },
+          run: () => run(next(tiled)),
+          peers: compute === "f32" ? peers(transposed) : [],
+        };
+      };
+      cases.push(quantized(false, "f32"));
+      if (m === 1) continue;
+      cases.push(quantized(true, "f32"), quantized(false, "int8"), quantized(true, "int8"));
+      const dense = (transposed: boolean): Case => ({
+        name: transposed ? "f32 matmulTransposed" : "f32 matmul",
+        shape,
+        unit: "GFLOP/s",
+        work: flops,
+        ceiling: { name: "fma", work: flops },
+        check() {
+          // Against the other direction: xᵀ·(W·v) both ways.
+          (transposed ? denseTransposed : denseMatmul)(x, f32[0]!, y, { m, n, k });
+          native.openBlas(threads);
+          if (!blas) return;
+          native.sgemm(transposed, m, n, k, x, f32[0]!, reference);
+          expectClose(y, reference, F32_ERROR, `dense ${shape}`);
+        },
+        run: () => (transposed ? denseTransposed : denseMatmul)(x, next(f32), y, { m, n, k }),
+        peers: peers(transposed),
+      });
+      cases.push(dense(false), dense(true));
+    }
+    return cases;
+  },
+};

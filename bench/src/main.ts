@@ -1,0 +1,68 @@
+// pnpm bench: every kernel and whole steps, beside the machine's ceilings and the peers that are installed.
+import { readFileSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import * as kernels from "@qlora/kernels";
+import * as nf4 from "@qlora/nf4";
+import * as optim from "@qlora/paged-optim";
+import type { CaseGroup } from "./case.js";
+import { codec } from "./cases/codec.js";
+import { dense } from "./cases/dense.js";
+import { optimiser } from "./cases/optimiser.js";
+import { products } from "./cases/products.js";
+import { decoding, steps } from "./cases/steps.js";
+import { native } from "./native.js";
+import { page } from "./page.js";
+import { machineName, measureCase, type Result } from "./result.js";
+import { compare, row } from "./table.js";
+
+const groups: CaseGroup[] = [codec, products, dense, optimiser, steps, decoding];
+const usage = `pnpm bench [--filter RE] [--quick] [--json FILE] [--html FILE] [--compare OLD.json] [--threads N]
+Cases: ${groups.flatMap(({ names }) => names).join(", ")}`;
+
+const { values } = parseArgs({
+  options: {
+    filter: { type: "string", default: "" },
+    quick: { type: "boolean", default: false },
+    json: { type: "string" },
+    html: { type: "string" },
+    compare: { type: "string" },
+    threads: { type: "string" },
+    help: { type: "boolean", default: false },
+  },
+});
+
+const readResults = (path: string) =>
+  readFileSync(path, "utf8")
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Result);
+
+async function main(): Promise<void> {
+  if (values.help) return console.log(usage);
+  const earlier = values.compare ? readResults(values.compare) : undefined;
+  const filter = new RegExp(values.filter);
+  if (values.threads) for (const { setThreads } of [native, kernels, nf4, optim]) setThreads(Number(values.threads));
+  const threads = kernels.threads();
+  const options = values.quick ? { rounds: 3, batchMs: 20 } : { rounds: 9, batchMs: 100 };
+  console.log(`${machineName()}; ${threads} threads, ${kernels.simd()}`);
+  const results: Result[] = [];
+  for (const { names, make } of groups) {
+    if (!names.some((name) => filter.test(name))) continue;
+    for (const item of await make({ quick: values.quick, threads })) {
+      if (!filter.test(item.name) || (values.quick && item.slow)) continue;
+      const result = await measureCase(item, threads, kernels.simd(), options);
+      results.push(result);
+      console.log(row(result));
+    }
+  }
+  if (results.length === 0) throw new Error(`--filter ${values.filter} matches no case\n${usage}`);
+  if (values.json) writeFileSync(values.json, results.map((result) => `${JSON.stringify(result)}\n`).join(""));
+  if (values.html) writeFileSync(values.html, page(results, machineName()));
+  if (earlier)
+    console.log(`\nSince ${earlier[0]?.commit}, ${earlier[0]?.date}:\n${compare(earlier, results).join("\n")}`);
+}
+
+main().catch((error: Error) => {
+  console.error(`bench: ${error.message}`);
+  process.exitCode = 1;
+});

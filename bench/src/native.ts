@@ -1,0 +1,17 @@
+// The addon: the machine's ceilings, and OpenBLAS where it is installed.
+import { type Addon, loadAddon } from "@qlora/cuda-runtime/load";
+
+interface Native extends Addon {
+  simd(): string;
+  /** Multiply-adds in registers on every thread; returns the floating-point operations done. */
+  fma(iterations: number): number;
+  /** Streams of memory, past the cache where the instruction set can. */
+  read(x: Float32Array): void;
+  write(y: Float32Array): void;
+  copy(x: Float32Array, y: Float32Array): void;
+  openBlas(threads: number): boolean;
+  /** y [m, n] = x·wᵀ, or with `transposed` y [m, k] = x [m, n]·w, for w [n, k]. */
+  sgemm(transposed: boolean, m: number, n: number, k: number, x: Float32Array, w: Float32Array, y: Float32Array): void;
+}
+
+export const native = loadAddon<Native>("bench", import.meta.url);

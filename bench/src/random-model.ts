@@ -1,0 +1,77 @@
+// A LLaMA-shaped model with random weights in NF4, and adapters to train.
+
+import { ropeTables } from "@qlora/kernels";
+import { createAdapter } from "@qlora/lora";
+import { quantize, tile } from "@qlora/nf4";
+import {
+  type Layer,
+  type Linear,
+  linearKeys,
+  linearName,
+  linearShape,
+  type Model,
+  type ModelConfig,
+  parseModelConfig,
+} from "@qlora/transformer";
+import { normals } from "./case.js";
+
+export interface Shape {
+  hidden: number;
+  layers: number;
+  ffn: number;
+  heads: number;
+  vocab: number;
+}
+
+export function modelConfig({ hidden, layers, ffn, heads, vocab }: Shape, maxPositions = 8192): ModelConfig {
+  return parseModelConfig({
+    architectures: ["LlamaForCausalLM"],
+    hidden_size: hidden,
+    intermediate_size: ffn,
+    num_hidden_layers: layers,
+    num_attention_heads: heads,
+    vocab_size: vocab,
+    max_position_embeddings: maxPositions,
+    rms_norm_eps: 1e-5,
+  });
+}
+
+/** Every linear layer quantised from its own normal weights, one at a time; embedding and head in f32. */
+export function randomModel(config: ModelConfig, rank: number): Model {
+  const { hiddenSize: d, vocabSize, headDim, maxPositions: positions } = config;
+  const linear = (layer: number, key: (typeof linearKeys)[number]): Linear => {
+    const [n, k] = linearShape(config, key);
+    const name = linearName(layer, key);
+    const weight = {
+      kind: "4bit" as const,
+      n,
+      k,
+      data: tile(quantize(normals(n * k, 1 / Math.sqrt(k), layer * 7 + 1), { shape: [n, k] })),
+    };
+    return rank
+      ? { name, weight, adapter: createAdapter({ inFeatures: k, outFeatures: n, r: rank, alpha: 16, seed: 1, name }) }
+      : { name, weight };
+  };
+  const norm = (name: string) => ({ name, weight: new Float32Array(d).fill(1) });
+  const layers = Array.from({ length: config.layers }, (_, i): Layer => {
+    const parts = Object.fromEntries(linearKeys.map((key) => [key, linear(i, key)])) as Pick<
+      Layer,
+      (typeof linearKeys)[number]
+    >;
+    return { ...parts, inputNorm: norm(`input ${i}`), postAttentionNorm: norm(`post ${i}`) };
+  });
+  const dense = (name: string, seed: number): Linear => ({
+    name,
+    weight: { kind: "dense", n: vocabSize, k: d, data: normals(vocabSize * d, 0.02, seed) },
+  });
+  return {
+    config,
+    precision: "nf4",
+    compute: "f32",
+    embedding: dense("embedding", 5),
+    layers,
+    norm: norm("norm"),
+    head: dense("head", 6),
+    rope: ropeTables({ positions, headDim, theta: 10000 }),
+  };
+}

@@ -1,0 +1,79 @@
+// One measured case as it is printed, written as a JSON line, compared and drawn.
+import { execFileSync } from "node:child_process";
+import { cpus, totalmem } from "node:os";
+import type { Case } from "./case.js";
+import { type Ceiling, ceiling } from "./ceilings.js";
+import { type MeasureOptions, measure, ratio } from "./measure.js";
+
+export interface Result {
+  name: string;
+  device: string;
+  threads: number;
+  shape: string;
+  value: number;
+  unit: string;
+  /** Half the distance of the quartiles, relative. */
+  spread: number;
+  /** What limits it, as measured in the same rounds. */
+  ceiling: { name: string; value: number; unit: string } | null;
+  /** Median over rounds, of the resource that the ceiling is about. */
+  percentOfCeiling: number | null;
+  peers: { name: string; value: number | null; ratio: number | null; unavailable?: string }[];
+  machine: string;
+  commit: string;
+  date: string;
+}
+
+export function machineName(): string {
+  const [cpu] = cpus();
+  return `${cpu?.model.trim() ?? "unknown processor"}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
+}
+
+function commitName(): string {
+  try {
+    const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
+    const dirty = execFileSync("git", ["status", "--porcelain", "--untracked-files=no"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    return dirty ? `${commit}+changes` : commit;
+  } catch {
+    return "unknown";
+  }
+}
+
+const machine = machineName();
+const commit = commitName();
+
+/** Checks, then times a case together with its ceiling and its peers. */
+export async function measureCase(item: Case, threads: number, simd: string, options: MeasureOptions): Promise<Result> {
+  item.check();
+  const limit: Ceiling | undefined = item.ceiling && ceiling(item.ceiling.name);
+  const peers = (item.peers ?? []).filter(({ unavailable }) => !unavailable);
+  const [own, ...others] = await measure([item, ...(limit ? [limit] : []), ...peers], options);
+  const limitTiming = limit ? others.shift()! : undefined;
+  const limitValue = limit && limitTiming ? limit.work / limitTiming.seconds : 0;
+  return {
+    name: item.name,
+    device: `cpu ${simd}`,
+    threads,
+    shape: item.shape,
+    value: item.work / own!.seconds,
+    unit: item.unit,
+    spread: own!.spread,
+    ceiling: limit ? { name: limit.name, value: limitValue, unit: limit.unit } : null,
+    percentOfCeiling: limit && limitTiming ? 100 * (item.ceiling!.work / limit.work) * ratio(limitTiming, own!) : null,
+    peers: [
+      ...peers.map(({ name }, i) => ({ name, value: item.work / others[i]!.seconds, ratio: ratio(others[i]!, own!) })),
+      ...(item.peers ?? []).flatMap(({ name, unavailable }) =>
+        unavailable ? [{ name, value: null, ratio: null, unavailable }] : [],
+      ),
+    ],
+    machine,
+    commit,
+    date: new Date().toISOString(),
+  };
+}

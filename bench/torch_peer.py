@@ -1,0 +1,39 @@
+"""PyTorch + PEFT doing the training step of src/cases/steps.ts: f32 base weights, LoRA on every linear layer, activation
+checkpointing, fused AdamW. One JSON line in (the shape), then a line "run" for each timed step; answers with seconds."""
+import json
+import os
+import sys
+import time
+
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import LlamaConfig, LlamaForCausalLM
+
+shape = json.loads(sys.stdin.readline())
+torch.set_num_threads(shape["threads"])
+torch.manual_seed(0)
+config = LlamaConfig(hidden_size=shape["hidden"], intermediate_size=shape["ffn"], num_hidden_layers=shape["layers"], num_attention_heads=shape["heads"], num_key_value_heads=shape["heads"], vocab_size=shape["vocab"], max_position_embeddings=shape["seq"])
+base = LlamaForCausalLM(config).float()
+targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+model = get_peft_model(base, LoraConfig(r=shape["rank"], lora_alpha=16, lora_dropout=0.0, target_modules=targets, task_type="CAUSAL_LM"))
+model.enable_input_require_grads()
+model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+model.train()
+parameters = [p for p in model.parameters() if p.requires_grad]
+optimizer = torch.optim.AdamW(parameters, lr=1e-4, fused=True)
+ids = (torch.arange(shape["batch"] * shape["seq"]) * 7919 % shape["vocab"]).reshape(shape["batch"], shape["seq"])
+
+
+def step():
+    optimizer.zero_grad(set_to_none=False)
+    model(input_ids=ids, labels=ids).loss.backward()
+    torch.nn.utils.clip_grad_norm_(parameters, 0.3)
+    optimizer.step()
+
+
+step()
+print(json.dumps({"ready": True, "torch": torch.__version__, "pid": os.getpid()}), flush=True)
+for line in sys.stdin:
+    began = time.perf_counter()
+    step()
+    print(time.perf_counter() - began, flush=True)
