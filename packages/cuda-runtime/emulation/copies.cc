@@ -10,6 +10,7 @@
 namespace qlora::emu {
 namespace {
 void perform(const Copy& copy) {
+  note_access(copy.target, copy.bytes, true, nullptr);
   if (copy.source) std::memcpy(copy.target, copy.source, copy.bytes);
   else std::memset(copy.target, 0, copy.bytes);
 }

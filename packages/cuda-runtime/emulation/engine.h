@@ -7,6 +7,7 @@
 #include <cstdarg>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "fiber.h"
@@ -24,7 +25,20 @@ struct Thread : Self {
   Fiber fiber;
   std::vector<Copy> copies;
   uint32_t copy_group = 0;
+  uint32_t warp_epoch = 0;  // __syncwarp's passed, for races.cc
 };
+
+// What races.cc remembers of one byte of shared memory: its last writer and its readers, as stamps (see there).
+struct Cell {
+  uint64_t write = 0, read = 0;
+};
+void note_access(const void* p, size_t bytes, bool write, const void* where);
+
+// "file.cu:12" of an address in this addon's code, by addr2line; "" when that is not to be had.
+std::string source_line(const void* code);
+
+// Where the shared memory of all OS threads lies: capacity bytes each, one after another. Null before the first.
+extern unsigned char* shared_arena;
 
 // A collective operation some lanes of a warp have reached and others have not. Lanes are bits.
 struct Meeting {
@@ -47,6 +61,7 @@ struct Launch {
   size_t shared;
   Settings settings;
   std::atomic<bool> failed{false};
+  const void* code = nullptr;  // an address in the kernel that belongs to the failure
   char message[512] = "";
 
   // Keeps the first failure: "kernel launched at file:line, block (x, y, z), thread (x, y, z), file:line: what". Threads of other blocks may race here.
@@ -58,12 +73,20 @@ struct Launch {
 // them are guard zones: out of bounds to AddressSanitizer, and without it looked at when the block ends.
 class SharedMemory {
  public:
+  SharedMemory();
+  ~SharedMemory();
   unsigned char* begin(size_t dynamic_bytes);
   void* variable(const void* id, size_t bytes);  // null: the 48 KiB for variables are used up
   // What was written outside: its name and size, and the first byte's offset. False: nothing.
   bool overrun(const char*& what, size_t& bytes, size_t& at) const;
 
+  // Which part a byte lies in, and where in it.
+  void locate(const void* p, const char*& what, size_t& bytes, size_t& at) const;
+  const unsigned char* base() const { return bytes_; }
+
   static constexpr size_t most = 227 * 1024, guard = 128, most_static = 48 * 1024, most_variables = 64;
+  static constexpr size_t slots = 1024;  // OS threads that may run blocks, as many as the pool can have
+  static constexpr size_t capacity = most + most_static + (most_variables + 1) * 2 * guard;
 
  private:
   struct Zone {
@@ -71,7 +94,7 @@ class SharedMemory {
     size_t begin, bytes;
   };
   unsigned char* add(const void* id, size_t bytes);
-  alignas(128) unsigned char bytes_[most + most_static + (most_variables + 1) * 2 * guard];
+  unsigned char* bytes_;  // a slot of the arena
   Zone zones_[most_variables + 1];
   size_t zone_count_ = 0, used_ = 0, static_used_ = 0;
 };
@@ -86,6 +109,8 @@ struct Worker : Place {
   Fiber outside;  // where run() was called
   Stacks stacks;
   SharedMemory memory;
+  std::unique_ptr<Cell[]> cells{new Cell[SharedMemory::capacity]};  // of memory's bytes
+  uint32_t block_epoch = 0;  // barriers passed, in all blocks so far
 
   unsigned waiting = 0;  // at the barrier
   At barrier;
@@ -99,6 +124,7 @@ struct Worker : Place {
   Thread* pick(Warp* current);
   void make_ready(Warp& warp, uint32_t lanes);
   void release_barrier();
+  void sync_lanes(Warp& warp, uint32_t lanes);
   void complete(Warp& warp, Meeting& meeting, uint32_t except);
   void ended(Thread& thread);
   void deadlock();
@@ -107,6 +133,7 @@ struct Worker : Place {
 
 inline Thread& running() { return *static_cast<Thread*>(self); }
 inline Worker& worker() { return *static_cast<Worker*>(self->place); }  // of the running thread
+inline Warp& warp_of(const Thread& thread) { return worker().warps[thread.warp]; }
 void wait_turn();  // the calling thread waits: the next one runs
 inline constexpr uint32_t end_of_thread = ~0u;
 void perform(Thread& thread, uint32_t keep_groups);  // cp.async: all but the newest groups, or really all

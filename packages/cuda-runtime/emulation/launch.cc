@@ -11,7 +11,7 @@
 namespace qlora::emu {
 namespace {
 
-thread_local char message[512];
+thread_local char message[1024];
 std::mutex statistics_mutex;
 Statistics total;
 
@@ -94,8 +94,10 @@ bool launch(At at, Dim grid, Dim block, size_t shared, void (*call)(const void*)
     std::lock_guard lock(statistics_mutex);
     ++total.launches;
   }
-  if (l.failed) std::memcpy(message, l.message, sizeof message);
-  return !l.failed;
+  if (!l.failed) return true;
+  const std::string line = l.code ? source_line(l.code) : "";
+  std::snprintf(message, sizeof message, "%s%s%s%s", l.message, line.empty() ? "" : " (", line.c_str(), line.empty() ? "" : ")");
+  return false;
 }
 
 }  // namespace qlora::emu

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "engine.h"
 #include "qlora/cuda/emu_matrix.h"
 
 namespace qlora::emu {
@@ -74,7 +75,6 @@ void ldmatrix_all(void** arguments, uint32_t lanes) {
     for (int r = 0; r < 8; ++r) {
       const auto& s = *static_cast<Ldmatrix*>(arguments[8 * i + r]);
       const auto address = reinterpret_cast<uintptr_t>(s.row);
-      if (address % 16) fail(At(), "ldmatrix: the row of lane %d is not aligned to 16 bytes", 8 * i + r);
       const uint32_t bank = 1u << (address / 16 % 8);  // eight rows of 16 bytes fill the 32 banks once if all differ
       if (banks & bank) count_bank_conflict();
       banks |= bank;
@@ -94,6 +94,10 @@ void ldmatrix_all(void** arguments, uint32_t lanes) {
 void mma_bf16(Mma& mma, At at) { collective(~0u, &mma, mma_bf16_all, at); }
 void mma_s8(Mma& mma, At at) { collective(~0u, &mma, mma_s8_all, at); }
 void ldmatrix(Ldmatrix& load, int count, bool transposed, At at) {
+  if (self->lane < unsigned(8 * count)) {
+    if (reinterpret_cast<uintptr_t>(load.row) % 16) fail(at, "ldmatrix: the row is not aligned to 16 bytes");
+    note_access(load.row, 16, false, __builtin_return_address(0));
+  }
   static constexpr Combine all[2][3] = {{ldmatrix_all<1, false>, ldmatrix_all<2, false>, ldmatrix_all<4, false>},
                                         {ldmatrix_all<1, true>, ldmatrix_all<2, true>, ldmatrix_all<4, true>}};
   collective(~0u, &load, all[transposed][count / 2], at);

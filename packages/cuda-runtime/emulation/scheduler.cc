@@ -1,15 +1,11 @@
-// scheduler.cc: who runs next, and the points where threads wait: barriers, warp collectives, the end of a thread.
+// scheduler.cc: who runs next, and a block from beginning to end.
 #include <bit>
-#include <cstdarg>
-#include <cstring>
 #include <utility>
 
 #include "engine.h"
 
 namespace qlora::emu {
 namespace {
-
-Warp& warp_of(const Thread& thread) { return worker().warps[thread.warp]; }
 
 void begin_thread();
 
@@ -97,96 +93,13 @@ void yield() {
   wait_turn();
 }
 
-void Worker::release_barrier() {
-  for (unsigned i = 0; i * 32 < threads; ++i) make_ready(warps[i], std::exchange(warps[i].at_barrier, 0));
-  waiting = 0;
-  barrier_result = std::exchange(barrier_sum, 0);
-}
-
-int barrier(int value, At at) {
-  Thread& now = running();
-  Worker& w = worker();
-  if (w.waiting && (w.barrier.line() != at.line() || w.barrier.column() != at.column() ||
-                    std::strcmp(w.barrier.file_name(), at.file_name())))
-    fail(at, "divergent __syncthreads: other threads wait at %s:%u", w.barrier.file_name(), unsigned(w.barrier.line()));
-  w.barrier = at;
-  w.barrier_sum += value;
-  warp_of(now).at_barrier |= 1u << now.lane;
-  ++w.count.barriers;
-  if (++w.waiting == w.live) w.release_barrier();
-  wait_turn();
-  return w.barrier_result;
-}
-
-void Worker::complete(Warp& warp, Meeting& meeting, uint32_t except) {
-  const uint32_t lanes = std::exchange(meeting.here, 0);
-  --warp.meetings;
-  if (meeting.combine) meeting.combine(meeting.arguments, lanes);
-  make_ready(warp, lanes & ~except);
-}
-
-void collective(uint32_t mask, void* argument, Combine combine, At at) {
-  Thread& now = running();
-  Worker& w = worker();
-  Warp& warp = warp_of(now);
-  const uint32_t bit = 1u << now.lane;
-  if (!(mask & bit)) fail(at, "warp collective: lane %u is not in its own mask %08x", now.lane, mask);
-  Meeting& meeting = warp.meeting[std::countr_zero(mask)];
-  if (!meeting.here) {
-    meeting.mask = mask;
-    meeting.combine = combine;
-    ++warp.meetings;
-  } else if (meeting.mask != mask || meeting.combine != combine) {
-    fail(at, "divergent warp collective: mask %08x meets mask %08x of another lane at %s:%u", mask, meeting.mask,
-         meeting.at.file_name(), unsigned(meeting.at.line()));
-  }
-  ++w.count.collectives;
-  meeting.at = at;
-  meeting.arguments[now.lane] = argument;
-  meeting.here |= bit;
-  if (meeting.here != (mask & warp.live)) return wait_turn();
-  w.complete(warp, meeting, bit);
-  if (w.launch->settings.schedule == Schedule::random) yield();
-}
-
-// What a thread leaves behind: those who waited for it go on.
-void Worker::ended(Thread& t) {
-  perform(t, end_of_thread);
-  Warp& warp = warps[t.warp];
-  warp.live &= ~(1u << t.lane);
-  --live;
-  if (waiting && waiting == live) release_barrier();
-  for (int i = 0; warp.meetings && i < 32; ++i) {
-    Meeting& m = warp.meeting[i];
-    if (m.here && m.here == (m.mask & warp.live)) complete(warp, m, 0);
-  }
-}
-
-void Worker::deadlock() {
-  for (unsigned i = 0; i * 32 < threads; ++i)
-    for (const Meeting& m : warps[i].meeting)
-      if (m.here)
-        fail(m.at, "deadlock: lanes %08x of warp %u wait for lanes %08x, %u threads wait at a barrier", m.here, i,
-             m.mask & warps[i].live & ~m.here, waiting);
-  fail(barrier, "deadlock: %u of %u threads wait at this barrier", waiting, live);
-}
-
-void fail(At at, const char* format, ...) {
-  Worker& w = worker();
-  va_list arguments;
-  va_start(arguments, format);
-  w.launch->fail(w, self, at, format, arguments);
-  va_end(arguments);
-  switch_to(running().fiber, w.outside, true);  // the block is abandoned; its stacks are taken back below
-  __builtin_unreachable();
-}
-
 void Worker::run(Launch& l, uint64_t block) {
   launch = &l;
   grid_dim = l.grid, block_dim = l.block;
   block_index = {unsigned(block % l.grid.x), unsigned(block / l.grid.x % l.grid.y), unsigned(block / l.grid.x / l.grid.y)};
   threads = live = l.block.x * l.block.y * l.block.z;
   waiting = 0, barrier_sum = 0, warps_ready = 0;
+  ++block_epoch;
   shared = memory.begin(l.shared);
   random = (l.settings.seed + 1) * 0x9e3779b97f4a7c15ull ^ (block + 1) * 0xd1b54a32d192ed03ull;
   for (int i = 0; i < 32; ++i) warp_rank[i] = lane_rank[i] = uint8_t(i);
@@ -209,7 +122,7 @@ void Worker::run(Launch& l, uint64_t block) {
     t.lane = i % 32, t.warp = i / 32, t.place = this;
     t.fiber.resume = nullptr;
     t.copies.clear();
-    t.copy_group = 0;
+    t.copy_group = 0, t.warp_epoch = 0;
   }
   ++count.blocks, count.threads += threads;
   continue_with(*this, outside, *pick(nullptr));

@@ -1,103 +1,23 @@
 // emulated.cc: the driver's entry points on host memory, behind the device "cuda-emu". Every call completes before it
-// returns. Fresh memory is filled with 0xff (NaN as floats); each allocation lies between guard zones that are checked
-// when it is copied or freed (and are out of bounds to AddressSanitizer where that is loaded).
+// returns.
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
-#include <map>
 #include <mutex>
-#include <new>
 #include <set>
 
-#include "driver.h"
-
-#if !defined(_WIN32)
-extern "C" __attribute__((weak)) void __asan_poison_memory_region(const volatile void*, size_t);
-extern "C" __attribute__((weak)) void __asan_unpoison_memory_region(const volatile void*, size_t);
-#endif
+#include "emulated_memory.h"
 
 namespace qlora::cuda {
 namespace {
 
-constexpr size_t guard = 256;  // bytes on each side; also the alignment
-constexpr unsigned char guard_byte = 0xa5;
+using emulated_memory::allocate;
+using emulated_memory::range;
+using emulated_memory::release;
 
-struct Block {
-  size_t bytes;
-  bool on_device;
-  bool watched;  // by AddressSanitizer
-};
 std::mutex mutex;
-std::map<uintptr_t, Block> blocks;
 std::set<void*> handles;  // live streams and events
-size_t used = 0;
 
-size_t from_environment(const char* name, size_t otherwise) {
-  const char* value = std::getenv(name);
-  const unsigned long long bytes = value ? std::strtoull(value, nullptr, 10) : 0;
-  return bytes ? size_t(bytes) : otherwise;
-}
-size_t total_memory() { return from_environment("QLORA_EMU_MEMORY", size_t(8) << 30); }
-
-// Makes memory out of bounds, or in bounds again, to AddressSanitizer; false where that is not loaded.
-bool poison([[maybe_unused]] void* p, [[maybe_unused]] size_t n, [[maybe_unused]] bool on) {
-#if !defined(_WIN32)
-  auto mark = on ? __asan_poison_memory_region : __asan_unpoison_memory_region;
-  if (mark) return mark(p, n), true;
-#endif
-  return false;
-}
-
-// True when nothing was written to the guard zones of an allocation.
-bool intact(uintptr_t address, const Block& block) {
-  const auto* base = reinterpret_cast<const unsigned char*>(address) - guard;
-  for (size_t i = 0; i < guard; ++i)
-    if (base[i] != guard_byte || base[guard + block.bytes + i] != guard_byte) return false;
-  return true;
-}
-
-Status allocate(uintptr_t* result, size_t bytes, bool on_device) {
-  *result = 0;
-  if (!bytes) return invalid_value;
-  std::lock_guard lock(mutex);
-  if (on_device && bytes > total_memory() - std::min(used, total_memory())) return out_of_memory;
-  auto* base = static_cast<unsigned char*>(::operator new(bytes + 2 * guard, std::align_val_t(guard), std::nothrow));
-  if (!base) return out_of_memory;
-  std::memset(base, guard_byte, guard);
-  std::memset(base + guard, 0xff, bytes);
-  std::memset(base + guard + bytes, guard_byte, guard);
-  const bool watched = poison(base, guard, true) && poison(base + guard + bytes, guard, true);
-  if (on_device) used += bytes;
-  blocks[*result = reinterpret_cast<uintptr_t>(base + guard)] = {bytes, on_device, watched};
-  return success;
-}
-
-Status release(uintptr_t address) {
-  std::lock_guard lock(mutex);
-  auto found = blocks.find(address);
-  if (found == blocks.end()) return invalid_value;
-  const Block block = found->second;
-  blocks.erase(found);
-  if (block.on_device) used -= block.bytes;
-  auto* base = reinterpret_cast<unsigned char*>(address) - guard;
-  poison(base, guard, false);
-  poison(base + guard + block.bytes, guard, false);
-  const bool good = intact(address, block);
-  ::operator delete(base, std::align_val_t(guard));
-  return good ? success : illegal_state;
-}
-
-// Success when [p, p + n) lies inside one live allocation that nothing has written around.
-Status range(const void* p, size_t n) {
-  std::lock_guard lock(mutex);
-  auto next = blocks.upper_bound(reinterpret_cast<uintptr_t>(p));
-  if (next == blocks.begin()) return invalid_value;
-  const auto& [address, block] = *--next;
-  const uintptr_t offset = reinterpret_cast<uintptr_t>(p) - address;
-  if (offset > block.bytes || n > block.bytes - offset) return invalid_value;
-  return block.watched || intact(address, block) ? success : illegal_state;
-}
 void* host(Pointer p) { return reinterpret_cast<void*>(uintptr_t(p)); }
 
 Status upload(Pointer to, const void* from, size_t n) {
@@ -154,7 +74,7 @@ int attribute(int which) {
     case capability_major: return 8;
     case warp_size: return 32;
     case multiprocessors: return 1;
-    case shared_memory_per_block: return int(std::min<size_t>(from_environment("QLORA_EMU_SHARED", 99 * 1024), 227 * 1024));
+    case shared_memory_per_block: return int(std::min<size_t>(emulated_memory::from_environment("QLORA_EMU_SHARED", 99 * 1024), 227 * 1024));
     case managed_memory: case concurrent_managed_access: case integrated: return 1;
     default: return 0;
   }
@@ -189,19 +109,17 @@ Driver table() {
   d.cuDeviceGetCount = [](int* count) { return *count = 1, success; };
   d.cuDeviceGet = [](int* device, int) { return *device = 0, success; };
   d.cuDeviceGetName = [](char* name, int length, int) { return std::strncpy(name, "cuda-emu", size_t(length)), success; };
-  d.cuDeviceTotalMem = [](size_t* bytes, int) { return *bytes = total_memory(), success; };
+  d.cuDeviceTotalMem = [](size_t* bytes, int) { return *bytes = emulated_memory::total(), success; };
   d.cuDeviceGetAttribute = [](int* value, int which, int) { return *value = attribute(which), success; };
   d.cuDeviceGetUuid = [](uint8_t* uuid, int) { return std::memset(uuid, 0, 16), success; };
   d.cuDeviceGetPCIBusId = [](char* bus, int length, int) { return std::strncpy(bus, "emulated", size_t(length)), success; };
-  d.cuDevicePrimaryCtxRetain = [](Context* context, int) { return *context = &blocks, success; };
+  d.cuDevicePrimaryCtxRetain = [](Context* context, int) { return *context = &handles, success; };
   d.cuDevicePrimaryCtxRelease = [](int) { return success; };
   d.cuCtxSetCurrent = [](Context) { return success; };
   d.cuCtxGetCurrent = [](Context* context) { return *context = nullptr, success; };
   d.cuCtxSynchronize = [] { return success; };
   d.cuMemGetInfo = [](size_t* free, size_t* total) {
-    std::lock_guard lock(mutex);
-    *total = total_memory();
-    return *free = *total - std::min(used, *total), success;
+    return *free = emulated_memory::free(), *total = emulated_memory::total(), success;
   };
   d.cuMemAlloc = [](Pointer* p, size_t n) { uintptr_t a; Status s = allocate(&a, n, true); return *p = a, s; };
   d.cuMemAllocManaged = [](Pointer* p, size_t n, unsigned) { uintptr_t a; Status s = allocate(&a, n, true); return *p = a, s; };

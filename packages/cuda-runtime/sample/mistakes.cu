@@ -102,6 +102,19 @@ __global__ void shared_out_of_bounds(const float* x, float* y) {
   y[threadIdx.x] = s[threadIdx.x];
 }
 
+// 16 bytes to an address that is a multiple of 4 only; then a matrix whose rows are so.
+__global__ void copy_misaligned(const float* x) {
+  QLORA_SHARED(float, s);
+  if (threadIdx.x < 8) ptx::copy_async(&s[4 * threadIdx.x + 1], &x[4 * threadIdx.x]);
+  ptx::copy_wait<0>();
+}
+__global__ void matrix_misaligned(float* y) {
+  QLORA_SHARED(float, s);
+  uint32_t r[2];
+  ptx::ldmatrix(r, &s[threadIdx.x % 16 + 1]);
+  y[threadIdx.x] = float(r[0]);
+}
+
 }  // namespace
 
 Status mistake(Mistake which, const float* x, float* y, int n, Stream stream) {
@@ -116,6 +129,8 @@ Status mistake(Mistake which, const float* x, float* y, int n, Stream stream) {
     case Mistake::pipeline_barrier_missing: return launch(pipeline_barrier_missing, shape, x, y, n);
     case Mistake::global_out_of_bounds: return launch(global_out_of_bounds, shape, x, y, n);
     case Mistake::shared_out_of_bounds: return launch(shared_out_of_bounds, shape, x, y);
+    case Mistake::copy_misaligned: return launch(copy_misaligned, shape, x);
+    case Mistake::matrix_misaligned: return launch(matrix_misaligned, shape, y);
     case Mistake::too_much_shared: return launch(shared_out_of_bounds, {.grid = 1, .block = 64, .shared = 300000, .stream = stream}, x, y);
     case Mistake::too_many_threads:
     default: return launch(global_out_of_bounds, {.grid = 1, .block = 2048, .stream = stream}, x, y, n);

@@ -108,7 +108,7 @@ __global__ void matmul_s8_kernel(const int8_t* a, const int8_t* b, int32_t* c, i
   for (int i = 0; i < 4; ++i) c[int64_t(row + i / 2 * 8) * n + column + 2 * t + i % 2] = sums[i];
 }
 
-// Ten results a lane, row r of `out` after row r of the one before.
+// Eleven results a lane: out [11, rows, 32].
 __global__ void warp_kernel(const int32_t* x, int32_t* out, int rows) {
   const int lane = threadIdx.x, row = blockIdx.x;
   const int32_t value = x[row * 32 + lane];
@@ -123,6 +123,17 @@ __global__ void warp_kernel(const int32_t* x, int32_t* out, int rows) {
   put(7, __reduce_max_sync(~0u, value));
   put(8, lane < 16 ? __shfl_xor_sync(0xffffu, value, 1) : __shfl_xor_sync(0xffff0000u, value, 2));
   put(9, __syncthreads_count(value & 1) * 4 + __syncthreads_or(value > 1000) * 2 + __syncthreads_and(value > -1000));
+
+  QLORA_SHARED_STATIC(int32_t, sums, [32]);  // a sum by __syncwarp alone
+  sums[lane] = value;
+  __syncwarp();
+  for (int half = 16; half; half /= 2) {
+    const int32_t both = sums[lane] + sums[lane ^ half];
+    __syncwarp();
+    sums[lane] = both;
+    __syncwarp();
+  }
+  put(10, sums[lane]);
 }
 
 __global__ void fragments_kernel(const uint16_t* x, uint32_t* out, bool transposed) {

@@ -22,15 +22,19 @@ Status matmul(const uint16_t* a, const uint16_t* b, uint16_t* c, int m, int n, i
 // c [m, n] = a [m, k] · b [n, k]ᵀ; int8 in, int32 out, on tensor cores. m is a multiple of 16, n of 8, k of 32.
 Status matmul_s8(const int8_t* a, const int8_t* b, int32_t* c, int m, int n, int k, Stream stream);
 
-// out [rows, 32]: per row of x [rows, 32], by warp operations: what lane i gets from each of them (see sample.cu).
+// out [11, rows, 32]: what each lane gets from eleven warp operations (see sample.cu) on a row of x [rows, 32].
 Status warp(const int32_t* x, int32_t* out, int rows, Stream stream);
 
-// The four 8×8 matrices in x [4, 8, 8] as ldmatrix hands them to the lanes: out [32, 4], 16-bit elements in pairs.
+// The 8×8 matrices in x [4, 8, 8] as ldmatrix hands them to the lanes, 16-bit elements in pairs: out [32, 4] from all four of
+// them, and after it [32, 2] from the first two.
 Status fragments(const uint16_t* x, uint32_t* out, bool transposed, Stream stream);
 
 // Wrong in the way its name says, each in its own (see mistakes.cu). x [n] → y [n].
-enum class Mistake { barrier_missing, wait_missing, barrier_divergent, lane_missing, warp_unsynchronised, end_of_loop_barrier_missing,
-                    pipeline_barrier_missing, global_out_of_bounds, shared_out_of_bounds, too_much_shared, too_many_threads, count };
+enum class Mistake {
+  barrier_missing, wait_missing, barrier_divergent, lane_missing, warp_unsynchronised, end_of_loop_barrier_missing,
+  pipeline_barrier_missing, global_out_of_bounds, shared_out_of_bounds, copy_misaligned, matrix_misaligned, too_much_shared,
+  too_many_threads, count
+};
 Status mistake(Mistake which, const float* x, float* y, int n, Stream stream);
 
 }  // namespace sample

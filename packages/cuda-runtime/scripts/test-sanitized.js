@@ -10,7 +10,11 @@ const require = createRequire(import.meta.url);
 const definitions = ["--CDSANITIZE=ON", "--CDCUDA=OFF"];
 const cmakeJs = require.resolve("cmake-js/bin/cmake-js");
 const build = [cmakeJs, "build", "--log-level", "error", "-O", "build/sanitize", ...definitions];
-execFileSync(process.execPath, build, { stdio: ["ignore", "ignore", "inherit"] });
+const built = spawnSync(process.execPath, build, { encoding: "utf8" });
+if (built.status !== 0) {
+  console.error(built.stdout + built.stderr);
+  process.exit(1);
+}
 
 const library = (name) =>
   execFileSync(process.env.CXX ?? "c++", [`-print-file-name=${name}`], { encoding: "utf8" }).trim();

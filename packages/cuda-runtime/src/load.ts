@@ -15,12 +15,13 @@ export class AddonError extends Error {
 /**
  * Loads `<name>.node` for the package whose module is at `url` (its `import.meta.url`; `src` and `dist` are flat and equally
  * deep, so the same relative path serves both). QLORA_BUILD names a build folder to try before `build`. Threads are set from `QLORA_THREADS`, else all that are available.
- * @throws {AddonError} when neither a local build nor `@qlora/native-<platform>-<arch>` can be loaded.
+ * @throws {RangeError} when QLORA_THREADS is no such number. @throws {AddonError} when neither a local build nor `@qlora/native-<platform>-<arch>` can be loaded.
  */
 export function loadAddon<T extends Addon>(name: string, url: string): T {
   const require = createRequire(url);
   const target = `${process.platform}-${process.arch}`;
   const tried: string[] = [];
+  const threads = threadsFromEnvironment();
   const builds = process.env.QLORA_BUILD ? [process.env.QLORA_BUILD, "build"] : ["build"];
   for (const id of [
     ...builds.map((build) => `../${build}/Release/${name}.node`),
@@ -28,7 +29,7 @@ export function loadAddon<T extends Addon>(name: string, url: string): T {
   ]) {
     try {
       const addon = require(id) as T;
-      addon.setThreads(threadsFromEnvironment());
+      addon.setThreads(threads);
       return addon;
     } catch (error) {
       tried.push(`  ${id}: ${(error as Error).message.split("\n")[0]}`);
@@ -45,6 +46,6 @@ function threadsFromEnvironment(): number {
   if (value === undefined || value === "") return availableParallelism();
   const threads = Number(value);
   if (!Number.isInteger(threads) || threads < 1 || threads > 1024)
-    throw new AddonError(`QLORA_THREADS must be a whole number from 1 to 1024, got "${value}"`);
+    throw new RangeError(`QLORA_THREADS must be a whole number from 1 to 1024, got "${value}"`);
   return threads;
 }

@@ -28,6 +28,16 @@ struct Sums {
   bool accumulate;
 };
 
+// Register v of row m of a tile: to the partial sums, or after the last chunk to y.
+inline void put(const Sums& out, int m, int v, int columns, vf t) {
+  if (out.sums) return store(out.sums + m * out.stride + v * W, t);
+  const int n = columns - v * W;
+  float* y = out.y + m * out.y_stride + v * W;
+  t = splat(out.alpha) * t;
+  if (n >= W) store(y, out.accumulate ? load(y) + t : t);
+  else if (n > 0) store_part(y, out.accumulate ? load_part(y, n) + t : t, n);
+}
+
 // The left operand: element (m, k) at a[m·stride + k], or with ACROSS at a[m + k·stride].
 template <int M, int V, bool ACROSS>
 void tile(int64_t kc, const float* a, int64_t stride, const float* b, int columns, const Sums& out) {
@@ -56,17 +66,8 @@ void tile(int64_t kc, const float* a, int64_t stride, const float* b, int column
   for (int m = 0; m < M; ++m)
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
-      vf t = c[m][v];
-      if (out.before) t = load(out.before + m * out.stride + v * W) + t;
-      if (out.sums) {
-        store(out.sums + m * out.stride + v * W, t);
-        continue;
-      }
-      const int n = columns - v * W;
-      float* y = out.y + m * out.y_stride + v * W;
-      t = splat(out.alpha) * t;
-      if (n >= W) store(y, out.accumulate ? load(y) + t : t);
-      else if (n > 0) store_part(y, out.accumulate ? load_part(y, n) + t : t, n);
+      const vf before = out.before ? load(out.before + m * out.stride + v * W) : vf{};
+      put(out, m, v, columns, before + c[m][v]);
     }
 }
 

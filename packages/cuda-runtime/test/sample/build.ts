@@ -1,5 +1,5 @@
 // Builds the sample kernels (cuda-runtime/sample) before the tests: for the emulator, and with nvcc where there is a GPU to run them.
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { devices } from "../../src/index.js";
@@ -12,10 +12,15 @@ export function buildSample(folder: string, definitions: Record<string, string> 
   const defines = Object.entries({ SAMPLE: "ON", CUDA: "OFF", ...definitions }).map(
     ([name, value]) => `--CD${name}=${value}`,
   );
-  execFileSync(process.execPath, [cmakeJs, "build", "--log-level", "error", "-O", `build/${folder}`, ...defines], {
-    cwd: root,
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  const built = spawnSync(
+    process.execPath,
+    [cmakeJs, "build", "--log-level", "error", "-O", `build/${folder}`, ...defines],
+    {
+      cwd: root,
+      encoding: "utf8",
+    },
+  );
+  if (built.status !== 0) throw new Error(`the sample kernels do not build:\n${built.stdout}${built.stderr}`);
 }
 
 export default function setup(): void {

@@ -22,6 +22,8 @@ export const mistakes = [
   "pipeline_barrier_missing",
   "global_out_of_bounds",
   "shared_out_of_bounds",
+  "copy_misaligned",
+  "matrix_misaligned",
   "too_much_shared",
   "too_many_threads",
 ] as const;

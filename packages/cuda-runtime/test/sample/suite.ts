@@ -95,9 +95,9 @@ export function sampleSuite(sample: Sample, device: DeviceId): void {
     x[40] = 1500; // row 1: __any_sync(> 1000)
     x[70] = -1500; // row 2: not __all_sync(> -1000)
     using dx = upload(device, x);
-    using out = alloc(10 * rows * 128, { device });
+    using out = alloc(11 * rows * 128, { device });
     sample.warp(dx.pointer, out.pointer, rows, 0n);
-    const got = download(out, new Int32Array(10 * rows * 32));
+    const got = download(out, new Int32Array(11 * rows * 32));
     for (let row = 0; row < rows; row++) {
       const v = [...x.subarray(row * 32, row * 32 + 32)];
       const at = (source: number, lane: number, inside: boolean) => v[inside ? source : lane]!;
@@ -114,6 +114,7 @@ export function sampleSuite(sample: Sample, device: DeviceId): void {
         () => Math.max(...v),
         (lane: number) => v[lane < 16 ? lane ^ 1 : lane ^ 2]!,
         () => odd * 4 + any * 2 + all,
+        () => v.reduce((sum, value) => sum + value, 0),
       ];
       expected.forEach((f, which) => {
         const begin = (which * rows + row) * 32;

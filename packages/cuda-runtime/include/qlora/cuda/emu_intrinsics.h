@@ -1,7 +1,6 @@
 // emu_intrinsics.h: arithmetic, bit, memory and atomic intrinsics of CUDA for a C++ compiler.
 // Fast-math ones are computed exactly rounded where C++ is, so they differ from a GPU's by its few ulp.
 #pragma once
-#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -70,18 +69,21 @@ template <class T> T __ldcs(const T* p) { return *p; }
 template <class T> void __stcg(T* p, T value) { *p = value; }
 template <class T> void __stcs(T* p, T value) { *p = value; }
 
-inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+__attribute__((no_sanitize("thread"))) inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 inline void __threadfence_block() {}
 inline void __nanosleep(unsigned) { qlora::emu::yield(); }
 [[noreturn]] inline void __trap(qlora::emu::At at = qlora::emu::At::current()) { qlora::emu::fail(at, "__trap()"); }
 
+// By compare and swap of the bits. Not seen by the race detector: atomics do not race with each other.
 template <class T, class F>
-T atomic_update(T* p, F f) {
-  std::atomic_ref<T> at(*p);
-  T old = at.load(std::memory_order_relaxed);
-  while (!at.compare_exchange_weak(old, f(old))) {
+__attribute__((no_sanitize("thread"))) T atomic_update(T* p, F f) {
+  static_assert(sizeof(T) == 4 || sizeof(T) == 8, "atomics are of 4 or 8 bytes");
+  using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+  Bits* at = reinterpret_cast<Bits*>(p);
+  Bits old = __atomic_load_n(at, __ATOMIC_RELAXED);
+  while (!__atomic_compare_exchange_n(at, &old, std::bit_cast<Bits>(T(f(std::bit_cast<T>(old)))), true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
   }
-  return old;
+  return std::bit_cast<T>(old);
 }
 template <class T> T atomicAdd(T* p, std::type_identity_t<T> x) { return atomic_update(p, [&](T old) { return T(old + x); }); }
 template <class T> T atomicMax(T* p, std::type_identity_t<T> x) { return atomic_update(p, [&](T old) { return old > x ? old : x; }); }
