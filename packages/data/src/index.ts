@@ -31,6 +31,7 @@ export { type RenderOptions, renderReport, renderSequence } from "./render.js";
 export { countTargets, IGNORE } from "./segments.js";
 export {
   type RenderContext,
+  renderExample,
   resolveTemplate,
   type Template,
   type TemplateOptions,

@@ -13,6 +13,7 @@ inline constexpr int sums = 12;
 
 inline double fma_rounds(int64_t rounds) {
   vf c[sums], a = splat(1.0f), b = splat(0.0f);
+  asm volatile("" : "+m"(a), "+m"(b));  // or the compiler would see that nothing happens
   for (int i = 0; i < sums; ++i) c[i] = splat(float(i));
   for (int64_t r = 0; r < rounds; ++r) {
     asm volatile("" : "+r"(r));

@@ -1,5 +1,6 @@
 // products.cc: products with 4-bit weights beside the machine's own limits, measured in the same rounds.
-//   products [m …]      QLORA_THREADS, QLORA_SIMD as everywhere; N, K, ROUNDS, ROTATE (MB of weights) from the environment (4096, 4096, 15, 100)
+//   products [m …]      QLORA_THREADS, QLORA_SIMD as everywhere; N, K, ROUNDS, ROTATE (MB of weights), NESTED (double quantisation)
+//                       from the environment (4096, 4096, 15, 100, 1)
 // Every round times every contender once, so that what else the machine does meets all alike; printed are medians over the
 // rounds of the rate and of the share of the limit in the same round. Rounds in which a thread waited for a processor are
 // repeated. Weights rotate through 100 MB: they come from memory.
@@ -51,7 +52,8 @@ struct Contender {
 // Weights of random codes and scales, in both layouts' order: any bits will do for speed.
 struct Stored {
   std::vector<uint8_t> codes;
-  std::vector<float> scales;
+  std::vector<float> scales;           // plain, or per 256 blocks
+  std::vector<uint8_t> scale_codes;    // of double quantisation
 };
 
 }  // namespace
@@ -67,13 +69,16 @@ int main(int argc, char** argv) {
   const Machine& machine = qlora::tables<Machine>.active();
 
   std::mt19937_64 random(1);
-  const double weight_bytes = double(n) * double(k) * 4.5 / 8;
+  const bool nested = setting("NESTED", 1);
+  const double weight_bytes = double(n) * double(k) * (nested ? 4.127 : 4.5) / 8;
   std::vector<Stored> weights(size_t(double(setting("ROTATE", 100)) * 1e6 / weight_bytes) + 1);
   for (auto& w : weights) {
     w.codes.resize(size_t(n * k / 2 + 64));
     for (size_t i = 0; i + 8 <= w.codes.size(); i += 8) *(uint64_t*)&w.codes[i] = random();
     w.scales.resize(size_t(n * k / 64));
     for (auto& s : w.scales) s = 0.02f + 0.01f * float(random() >> 40) / float(1 << 24);
+    w.scale_codes.resize(size_t(n * k / 64));
+    for (auto& c : w.scale_codes) c = uint8_t(random());
   }
   std::vector<float> levels(16), memory(size_t(64) << 20);
   for (int i = 0; i < 16; ++i) levels[i] = float(i - 8) / 8;
@@ -91,15 +96,17 @@ int main(int argc, char** argv) {
                      });
                    }});
     size_t turn = 0;
+    for (const bool int8 : {false, true})
     for (const bool tiled : {false, true})
       for (const bool transposed : {false, true}) {
-        const std::string name = std::string(tiled ? "tiles " : "rows  ") + (transposed ? "dy·W " : "x·Wᵀ ") + "f32";
+        const std::string name = std::string(tiled ? "tiles " : "rows  ") + (transposed ? "dy·W " : "x·Wᵀ ") + (int8 ? "int8" : "f32 ");
         const bool memory_bound = m < 8;
-        all.push_back({name, memory_bound ? weight_bytes : 2.0 * double(m) * double(n) * double(k), memory_bound, [&, tiled, transposed, m] {
+        all.push_back({name, memory_bound ? weight_bytes : 2.0 * double(m) * double(n) * double(k), memory_bound, [&, int8, tiled, transposed, m] {
                          const Stored& w = weights[turn++ % weights.size()];
                          const uint8_t* codes = w.codes.data() + (64 - uintptr_t(w.codes.data()) % 64) % 64;
-                         qlora::product4({transposed, false, m, x.data(), y.data(),
-                                          {n, k, codes, tiled, levels.data(), 64, {w.scales.data(), nullptr, nullptr, 0}, {}}});
+                         qlora::product4({transposed, false, int8 ? qlora::Int8::general : qlora::Int8::none, m, x.data(), y.data(),
+                                          {n, k, codes, tiled, levels.data(), 127, 0, 64, 
+                                           {w.scales.data(), nested ? w.scale_codes.data() : nullptr, memory.data(), 0.01f, nullptr}, {}}});
                        }});
       }
     for (auto& c : all)

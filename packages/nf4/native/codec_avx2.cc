@@ -28,9 +28,10 @@ struct LookUp {
   // Thirty-two codes at a time: the table as 16 low bytes and 16 high bytes.
   static void run(const uint8_t* codes, const uint16_t* table, int64_t n, uint16_t* out, bool stream) {
     stream = stream && (uintptr_t(out) & 15) == 0;
-    alignas(16) uint8_t bytes[2][16];
-    for (int j = 0; j < 16; ++j) bytes[0][j] = uint8_t(table[j]), bytes[1][j] = uint8_t(table[j] >> 8);
-    const __m128i low = _mm_load_si128((const __m128i*)bytes[0]), high = _mm_load_si128((const __m128i*)bytes[1]);
+    const __m128i first = _mm_load_si128((const __m128i*)table), second = _mm_load_si128((const __m128i*)(table + 8));
+    const __m128i byte = _mm_set1_epi16(255);
+    const __m128i low = _mm_packus_epi16(_mm_and_si128(first, byte), _mm_and_si128(second, byte));
+    const __m128i high = _mm_packus_epi16(_mm_srli_epi16(first, 8), _mm_srli_epi16(second, 8));
     const __m128i mask = _mm_set1_epi8(15);
     auto store = [&](uint16_t* to, __m128i v) {
       if (stream) _mm_stream_si128((__m128i*)to, v); else _mm_storeu_si128((__m128i*)to, v);

@@ -84,6 +84,16 @@ inline void encode8(const float* x, int64_t n, float lift, float inverse, const 
   for (int64_t i = 0; i < n; ++i) codes[i] = rank8(x[i] * lift * inverse, pivot);
 }
 
+// The table of a block in the words of the output.
+inline void table_words(const float* values, float* table) { std::memcpy(table, values, 64); }
+inline void table_words(const float* values, uint16_t* table) {  // to_bf16, W at a time
+  for (int j = 0; j < 16; j += W) {
+    const vu bits = (vu)load(values + j), rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16, quiet = bits >> 16 | 0x40u;
+    const vh words = __builtin_convertvector((bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded, vh);
+    std::memcpy(table + j, &words, sizeof words);
+  }
+}
+
 template <class LookUp, class Word>
 void dequantize_chunk(const uint8_t* codes, const float* level, int64_t n, int block, const float* scale,
                       const float* shift, Word* out, bool stream) {
@@ -91,8 +101,7 @@ void dequantize_chunk(const uint8_t* codes, const float* level, int64_t n, int b
     alignas(64) float values[16];
     block_table(level, scale[i / block], shift ? shift + i / block : nullptr, values);
     alignas(64) Word table[16];
-    for (int j = 0; j < 16; ++j)
-      if constexpr (sizeof(Word) == 4) table[j] = values[j]; else table[j] = to_bf16(values[j]);
+    table_words(values, table);
     const int64_t length = n - i < block ? n - i : block, whole = length / 32 * 32;
     LookUp::run(codes + i / 2, table, whole, out + i, stream);
     look_up(codes + (i + whole) / 2, table, length - whole, out + i + whole);

@@ -2,6 +2,9 @@
 #pragma once
 #include "products.h"
 #include "qlora/vec.h"
+#if defined(__AVX512F__)
+#include "nested_avx512.h"
+#endif
 
 namespace qlora::QLORA_SIMD {
 
@@ -42,6 +45,22 @@ inline vi unpack(const uint8_t* p) {
   std::memcpy(&d, p, 4);
   return (vi)((vu{} + uint32_t(d)) >> vu{4, 0, 12, 8, 20, 16, 28, 24});
 }
+#elif defined(__ARM_NEON)
+struct Table16 {
+  uint8x16x4_t t;
+  vf operator[](vi i) const {  // the four bytes of entry i
+    return (vf)vqtbl4q_u8(t, (uint8x16_t)(((vu)i & 15u) * 0x04040404u + 0x03020100u));
+  }
+};
+inline Table16 table16(const float* p, float scale, float shift, bool shifted) {
+  Table16 table;
+  for (int i = 0; i < 4; ++i) {
+    const vf t = load(p + 4 * i) * scale;
+    table.t.val[i] = (uint8x16_t)(shifted ? t + shift : t);
+  }
+  return table;
+}
+inline vi unpack(const uint8_t* p) { return vi{p[0] >> 4, p[0], p[1] >> 4, p[1]}; }
 #else
 struct Table16 {
   float t[16];
@@ -71,10 +90,15 @@ inline float tile_value(const Weights4& w, const BlockValues& v, int64_t n, int6
   return v.map[v.codes[at]] * v.absmax[(n * blocks + b) >> 8] + v.offset;
 }
 inline vf tile_values(const Weights4& w, const BlockValues& v, int64_t n, int64_t b) {
-  if (!v.codes) return load(v.absmax + (n / 16 * (w.k / w.block) + b) * 16 + n % 16);
+  const int64_t blocks = w.k / w.block, at = (n / 16 * blocks + b) * 16 + n % 16;
+  if (!v.codes) return load(v.absmax + at);
+#if defined(__AVX512F__)
+  return nested_values(v, v.codes + at, n * blocks + b, blocks);
+#else
   vf values;
   for (int i = 0; i < W; ++i) values[i] = tile_value(w, v, n + i, b);
   return values;
+#endif
 }
 inline Table16 tile_table(const Weights4& w, int64_t n, int64_t b) {
   const bool shifted = w.shift.absmax != nullptr;

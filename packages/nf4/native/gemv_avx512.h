@@ -21,15 +21,22 @@ inline void permute_x(const float* x, int64_t k, float* out) {
     }
 }
 
-// The scales of rows begin … end of w where they are nested, in the order in which they are stored.
+// The scales of rows begin … end ≤ begin + 16 of w where they are nested, in the order in which they are stored.
 inline void expand(const Weights4& w, int64_t begin, int64_t end, float* out) {
   const BlockValues& v = w.scale;
-  const int64_t blocks = w.k / w.block;
-  if (w.tiled) {
-    for (int64_t n = begin; n < end; n += 16)
-      for (int64_t b = 0; b < blocks; ++b, out += 16) store(out, tile_values(w, v, n, b));
-  } else {
-    for (int64_t i = begin * blocks; i < end * blocks; ++i) *out++ = block_value(v, i);
+  const int64_t blocks = w.k / w.block, first = begin * blocks, count = (end - begin) * blocks;
+  for (int64_t i = 0; i < count; i += 64) {
+    const int64_t n = std::min<int64_t>(64, count - i);
+    vf value[4];
+    _mm_prefetch((const char*)v.codes + first + i + gemv_ahead / 8, _MM_HINT_T0);
+    map_codes<4>(v.planes, _mm512_maskz_loadu_epi8(~uint64_t(0) >> (64 - n), v.codes + first + i), value);
+    for (int j = 0; 16 * j < n; ++j, out += 16) {
+      // In tiles, 16 codes are one block of each row; otherwise consecutive blocks.
+      const vf absmax = w.tiled ? absmax_of(v.absmax, first + i / 16 + j, blocks) : absmax_of(v.absmax, first + i + 16 * j, 1);
+      const vf values = value[j] * absmax + v.offset;
+      if (n - 16 * j >= 16) store(out, values);
+      else store_part(out, values, int(n - 16 * j));
+    }
   }
 }
 
@@ -128,26 +135,24 @@ void gemv_row(const Product4& p, const float* permuted, const float* scales, int
     }
 }
 
+// Columns n … n + 16, fewer at the end of y.
 template <int M>
-void gemv_columns(const Product4& p, const float* permuted, const float* scales, int64_t begin, int64_t end) {
+void gemv_16(const Product4& p, const float* permuted, const float* scales, int64_t n, int64_t columns) {
+  if (p.w.tiled) return gemv_tiles<M>(p, scales, n);
   const int64_t blocks = p.w.k / p.w.block;
-  if (p.w.tiled)
-    for (int64_t n = begin; n < end; n += 16) gemv_tiles<M>(p, scales + (n - begin) * blocks, n);
-  else {
-    int64_t n = begin;
-    for (; n + 4 <= end; n += 4) gemv_row<M, 4>(p, permuted, scales + (n - begin) * blocks, n);
-    for (; n < end; ++n) gemv_row<M, 1>(p, permuted, scales + (n - begin) * blocks, n);
-  }
+  int64_t i = 0;
+  for (; i + 4 <= columns; i += 4) gemv_row<M, 4>(p, permuted, scales + i * blocks, n + i);
+  for (; i < columns; ++i) gemv_row<M, 1>(p, permuted, scales + i * blocks, n + i);
 }
 
 inline void gemv(const Product4& p, const float* permuted, int64_t begin, int64_t end, float* scratch) {
   const int64_t blocks = p.w.k / p.w.block;
-  const float* scales = p.w.scale.absmax + begin * blocks;
-  if (p.w.scale.codes) {
-    expand(p.w, begin, end, scratch);
-    scales = scratch;
+  const auto run = p.m == 1 ? gemv_16<1> : p.m == 2 ? gemv_16<2> : p.m == 3 ? gemv_16<3> : gemv_16<4>;
+  for (int64_t n = begin; n < end; n += 16) {
+    const int64_t columns = std::min<int64_t>(16, end - n);
+    if (p.w.scale.codes) expand(p.w, n, n + columns, scratch);
+    run(p, permuted, p.w.scale.codes ? scratch : p.w.scale.absmax + n * blocks, n, columns);
   }
-  (p.m == 1 ? gemv_columns<1> : p.m == 2 ? gemv_columns<2> : p.m == 3 ? gemv_columns<3> : gemv_columns<4>)(p, permuted, scales, begin, end);
 }
 
 }  // namespace qlora::QLORA_SIMD

@@ -20,16 +20,25 @@ struct ByCell {
     below0 = _mm512_load_ps(value), below1 = _mm512_load_ps(value + 16);
     above0 = _mm512_load_ps(value + 32), above1 = _mm512_load_ps(value + 48);
   }
-  __m512i index(__m512 v) const {
-    if constexpr (Wide) v = _mm512_min_ps(_mm512_max_ps(v, _mm512_set1_ps(-1)), _mm512_set1_ps(1));
-    const __m512i cell = _mm512_cvttps_epi32(_mm512_fmadd_ps(v, _mm512_set1_ps(15.9999f), _mm512_set1_ps(16.0f)));
-    const __mmask16 above = _mm512_cmp_ps_mask(v, _mm512_permutex2var_ps(pivot0, cell, pivot1), _CMP_GT_OQ);
-    return _mm512_mask_or_epi32(cell, above, cell, _mm512_set1_epi32(32));
+  static __m512 inside(__m512 v) {
+    return Wide ? _mm512_min_ps(_mm512_max_ps(v, _mm512_set1_ps(-1)), _mm512_set1_ps(1)) : v;
   }
-  vf level(vf v) const {
-    const __m512i i = index((__m512)v);
-    const __mmask16 above = _mm512_test_epi32_mask(i, _mm512_set1_epi32(32));
-    return (vf)_mm512_mask_blend_ps(above, _mm512_permutex2var_ps(below0, i, below1), _mm512_permutex2var_ps(above0, i, above1));
+  static __m512i cell(__m512 v) {
+    return _mm512_cvttps_epi32(_mm512_fmadd_ps(v, _mm512_set1_ps(15.9999f), _mm512_set1_ps(16.0f)));
+  }
+  __mmask16 above(__m512 v, __m512i cell) const {
+    return _mm512_cmp_ps_mask(v, _mm512_permutex2var_ps(pivot0, cell, pivot1), _CMP_GT_OQ);
+  }
+  __m512i index(__m512 v) const {
+    v = inside(v);
+    const __m512i i = cell(v);
+    return _mm512_mask_or_epi32(i, above(v, i), i, _mm512_set1_epi32(32));
+  }
+  vf level(vf x) const {
+    const __m512 v = inside((__m512)x);
+    const __m512i i = cell(v);
+    const __m512 low = _mm512_permutex2var_ps(below0, i, below1), high = _mm512_permutex2var_ps(above0, i, above1);
+    return (vf)_mm512_mask_blend_ps(above(v, i), low, high);
   }
   void count(const float* v, int n, int* counts) const;
 };

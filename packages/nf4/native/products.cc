@@ -1,6 +1,7 @@
 // products.cc: which dimension of a product is which, and its division over the threads.
 #include "products.h"
 
+#include <cmath>
 #include <cstring>
 
 namespace qlora {
@@ -12,24 +13,62 @@ constexpr GemmPlan::Few row_layout{64, 8};
 
 // Few rows of x: columns of y in tasks, the weights read once and never stored.
 void gemv(const ProductKernels& kernels, const Product4& p) {
-  const int64_t tasks = GemmPlan::ceil(p.w.n, gemv_columns), padded = GemmPlan::ceil(p.w.k, gemv_step) * gemv_step;
-  float* const permuted = p.w.tiled ? nullptr : scratch<float, 1>(p.m * padded);
+  const bool parallel = 2.0 * double(p.m) * double(p.w.n) * double(p.w.k) > GemmPlan::serial;
+  const int64_t parts = parallel ? 4 * Pool::instance().threads() : 1;
+  const int64_t columns = GemmPlan::ceil(GemmPlan::ceil(p.w.n, parts), gemv_columns) * gemv_columns;
+  const int64_t tasks = GemmPlan::ceil(p.w.n, columns), padded = GemmPlan::ceil(p.w.k, gemv_step) * gemv_step;
+  float* const permuted = p.w.tiled || !kernels.permute_x ? nullptr : scratch<float, 1>(p.m * padded);
   if (permuted)
     for (int64_t i = 0; i < p.m; ++i) kernels.permute_x(p.x + i * p.w.k, p.w.k, permuted + i * padded);
   const auto task = [&](int64_t i) {
     float* const values = p.w.scale.codes ? scratch<float>(gemv_columns * (p.w.k / p.w.block)) : nullptr;
-    kernels.gemv(p, permuted, i * gemv_columns, std::min(p.w.n, (i + 1) * gemv_columns), values);
+    kernels.gemv(p, permuted, i * columns, std::min(p.w.n, (i + 1) * columns), values);
   };
-  parallel_if(2.0 * double(p.m) * double(p.w.n) * double(p.w.k) > GemmPlan::serial, tasks, task);
+  parallel_if(parallel, tasks, task);
+}
+
+bool groups_fit(const Product4& p) { return p.w.k % p.w.block == 0 && p.w.block % int8_group == 0 && !p.w.shift.absmax; }
+
+// Activations in 8 bits: rows of x first, then blocks of the product.
+void product8(const ProductKernels& kernels, Product4 p) {
+  for (int i = 0; i < 16; ++i) p.w.level_max = std::max(p.w.level_max, std::fabs(p.w.levels[i]));
+  p.int8 = !groups_fit(p) ? Int8::general : p.transposed ? Int8::backward : Int8::forward;
+  const int64_t depth = p.transposed ? p.w.n : p.w.k, cols = p.transposed ? p.w.k : p.w.n;
+  const int64_t dwords = GemmPlan::ceil(depth, int8_group) * int8_dwords;
+  int32_t* const x = scratch<int32_t, 1>(p.m * dwords);
+  const GemmPlan plan(p.m, depth, cols, p.transposed ? GemmPlan::Few{128, 8} : GemmPlan::Few{512, 1});
+  const int64_t rows = std::max<int64_t>(1, 16384 / depth);  // of x per task
+  parallel_if(plan.parallel, GemmPlan::ceil(p.m, rows), [&](int64_t i) {
+    for (int64_t r = i * rows; r < std::min(p.m, (i + 1) * rows); ++r)
+      kernels.quantize_row(p.x + r * depth, depth, p.int8 == Int8::forward, x + r * dwords);
+  });
+  plan.run([&](const Block& block, float* scratch) { kernels.block8(p, plan, block, x, scratch); });
 }
 
 }  // namespace
 
-void product4(const Product4& p) {
+void product4(Product4 p) {
+  alignas(64) uint8_t planes[2][4][256];
+  for (BlockValues* values : {&p.w.scale, &p.w.shift}) {
+    if (!values->codes) continue;
+    auto& plane = planes[values == &p.w.shift];
+    for (int i = 0; i < 256; ++i) {
+      uint32_t bits;
+      std::memcpy(&bits, values->map + i, 4);
+      for (int b = 0; b < 4; ++b) plane[b][i] = uint8_t(bits >> (8 * b));
+    }
+    values->planes = plane[0];
+  }
   const ProductKernels& kernels = tables<ProductKernels>.active();
-  if (kernels.gemv && !p.transposed && p.m <= gemv_rows && p.w.k % p.w.block == 0 && p.w.block >= 32 && !p.w.shift.absmax)
+  const int64_t cols = p.transposed ? p.w.k : p.w.n;
+  if (p.m == 0 || p.w.n == 0 || p.w.k == 0) {  // an empty sum is 0
+    if (!p.accumulate) std::fill_n(p.out, p.m * cols, 0.0f);
+    return;
+  }
+  if (p.int8 != Int8::none) return product8(kernels, p);
+  if (!p.transposed && p.m <= gemv_rows && p.w.k % p.w.block == 0 && p.w.block >= 32 && !p.w.shift.absmax)
     return gemv(kernels, p);
-  const GemmPlan plan(p.m, p.transposed ? p.w.n : p.w.k, p.transposed ? p.w.k : p.w.n,
+  const GemmPlan plan(p.m, p.transposed ? p.w.n : p.w.k, cols,
                       p.transposed && !p.w.tiled ? row_layout : GemmPlan::Few{128, 1});
   plan.run([&](const Block& block, float* scratch) { kernels.block(p, plan, block, scratch); });
 }

@@ -16,6 +16,7 @@ struct BlockValues {
   const uint8_t* codes;
   const float* map;
   float offset;
+  const uint8_t* planes;  // map by bytes, [4][256], 64-byte aligned; product4 makes it
 };
 
 struct Weights4 {
@@ -23,6 +24,8 @@ struct Weights4 {
   const uint8_t* codes;  // two a byte, the first in the high nibble; row-major or in tiles
   bool tiled;
   const float* levels;   // [16]
+  float level_scale;     // round(level · level_scale) is the level in 8 bits
+  float level_max;       // max |level|; product4 sets it
   int64_t block;         // weights per scale, a power of two
   BlockValues scale;
   BlockValues shift;     // absmax null: none
@@ -35,25 +38,37 @@ constexpr int64_t tile_side = 16, tile_bytes = 128;
 // Row-major codes to tiles, and back where `tiled`.
 void retile4(bool tiled, int64_t n, int64_t k, const uint8_t* codes, uint8_t* out);
 
+// With activations in 8 bits (int8_kernels.h), how a group of 64 weights along the reduction is brought to 8 bits: in the first
+// two ways by its codes alone, where a block holds whole groups of rows (forward) or of columns (backward).
+enum class Int8 { none, forward, backward, general };
+
 struct Product4 {
   bool transposed;  // false: out [m, n] (+)= x [m, k] · wᵀ;  true: out [m, k] (+)= x [m, n] · w
   bool accumulate;
+  Int8 int8;
   int64_t m;
   const float* x;
   float* out;
   Weights4 w;
 };
 
-void product4(const Product4&);
+void product4(Product4);
+
+// A row of x in 8 bits: for each group of 64 elements 16 dwords of 4 bytes, the scale, and -128 times the sum of the bytes.
+constexpr int64_t int8_group = 64, int8_dwords = 18;
 
 // What each instruction set provides.
 struct ProductKernels {
   // One block of the product.
   void (*block)(const Product4&, const GemmPlan&, const Block&, float* scratch);
-  // Columns begin … end of x·wᵀ for a few rows of x (null: none such); working memory: gemv_scratch floats.
+  // The same in 8 bits, and a row of x for it: int8_row dwords.
+  void (*block8)(const Product4&, const GemmPlan&, const Block&, const int32_t* x, float* scratch);
+  void (*quantize_row)(const float* x, int64_t depth, bool interleaved, int32_t* out);
+  // Columns begin … end of x·wᵀ for a few rows of x; working memory for the scales of gemv_columns rows of w.
   void (*gemv)(const Product4&, const float* permuted, int64_t begin, int64_t end, float* scratch);
-  void (*permute_x)(const float* x, int64_t k, float* out);  // x for gemv, k rounded up to gemv_step floats
+  // A row of x as gemv wants it for weights in rows, k rounded up to gemv_step floats (null: as it is).
+  void (*permute_x)(const float* x, int64_t k, float* out);
 };
-constexpr int64_t gemv_rows = 4, gemv_columns = 32, gemv_step = 128;
+constexpr int64_t gemv_rows = 4, gemv_columns = 16, gemv_step = 128;
 
 }  // namespace qlora

@@ -17,12 +17,13 @@ qlora::BlockValues block_values(qlora::Args& args, Napi::Env env, uint64_t block
   return values;
 }
 
-// (transposed, accumulate, m, n, k, tiled, blockSize, x, out, codes, levels, four of scale, four of shift)
+// (transposed, accumulate, int8, m, n, k, tiled, blockSize, x, out, codes, levels, levelScale, four of scale, four of shift)
 void product4(const Napi::CallbackInfo& info) {
   qlora::Args args(info);
   qlora::Product4 p{};
   p.transposed = args.flag("transposed");
   p.accumulate = args.flag("accumulate");
+  p.int8 = args.flag("int8") ? qlora::Int8::general : qlora::Int8::none;  // product4 finds the best way
   p.m = args.size("m");
   p.w.n = args.size("n");
   p.w.k = args.size("k");
@@ -38,6 +39,8 @@ void product4(const Napi::CallbackInfo& info) {
   p.out = args.array<float>("out", p.transposed ? mk : mn);
   p.w.codes = args.array<uint8_t>("codes", ceil(elements, 2));
   p.w.levels = args.array<float>("levels", 16);
+  p.w.level_max = 0;
+  p.w.level_scale = float(args.number("levelScale"));
   p.w.scale = block_values(args, info.Env(), blocks, "scale");
   p.w.shift = block_values(args, info.Env(), blocks, "shift");
   if (blocks && !p.w.scale.absmax) throw Napi::TypeError::New(info.Env(), "scale absmax must be a Float32Array");

@@ -1,7 +1,7 @@
-// products_avx2.cc: the kernels of products_kernels.h for one instruction set.
-#include "products_kernels.h"
+// products_avx2.cc: the kernels of products_kernels.h and int8_kernels.h for one instruction set.
+#include "int8_kernels.h"
 
 namespace {
 [[maybe_unused]] const bool registered =
-    qlora::tables<qlora::ProductKernels>.add(qlora::Simd::avx2, &qlora::avx2::product_kernels<qlora::avx2::Panels>);
+    qlora::tables<qlora::ProductKernels>.add(qlora::Simd::avx2, &qlora::avx2::portable_kernels<qlora::avx2::Panels>);
 }

@@ -99,21 +99,23 @@ struct Panels {
   using TiledTransposed = TransposedTiles;
 };
 
-template <class P>
-void product_block(const Product4& p, const GemmPlan& plan, const Block& block, float* scratch) {
-  const Left left{p.x, plan.depth, false};
-  const Target out{p.out, plan.cols, 1.0f, p.accumulate};
-  const auto run = [&](const auto& panel) { gemm_block(plan, block, left, panel, out, scratch); };
+// f(panel) with the panel that fits direction and layout.
+template <class P, class F>
+void with_panel(const Product4& p, const F& f) {
   if (p.w.tiled) {
-    if (p.transposed) run(typename P::TiledNatural{p.w});
-    else run(typename P::TiledTransposed{p.w});
+    if (p.transposed) f(typename P::TiledNatural{p.w});
+    else f(typename P::TiledTransposed{p.w});
   } else {
-    if (p.transposed) run(typename P::Natural{p.w});
-    else run(typename P::Transposed{p.w});
+    if (p.transposed) f(typename P::Natural{p.w});
+    else f(typename P::Transposed{p.w});
   }
 }
 
 template <class P>
-inline constexpr ProductKernels product_kernels{product_block<P>, nullptr, nullptr};
+void product_block(const Product4& p, const GemmPlan& plan, const Block& block, float* scratch) {
+  const Left left{p.x, plan.depth, false};
+  const Target out{p.out, plan.cols, 1.0f, p.accumulate};
+  with_panel<P>(p, [&](const auto& panel) { gemm_block(plan, block, left, panel, out, scratch); });
+}
 
 }  // namespace qlora::QLORA_SIMD

@@ -1,7 +1,7 @@
-// products_scalar.cc: the kernels of products_kernels.h for one instruction set.
-#include "products_kernels.h"
+// products_scalar.cc: the kernels of products_kernels.h and int8_kernels.h for one instruction set.
+#include "int8_kernels.h"
 
 namespace {
 [[maybe_unused]] const bool registered =
-    qlora::tables<qlora::ProductKernels>.add(qlora::Simd::scalar, &qlora::scalar::product_kernels<qlora::scalar::Panels>);
+    qlora::tables<qlora::ProductKernels>.add(qlora::Simd::scalar, &qlora::scalar::portable_kernels<qlora::scalar::Panels>);
 }

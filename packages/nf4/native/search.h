@@ -21,24 +21,37 @@ struct ByComparison {
     return l;
   }
   void count(const float* v, int n, int* counts) const {
-    for (int i = 0; i < n; ++i) ++counts[rank_of(v[i], c)];
+    int32_t ranks[W];
+    for (int i = 0; i < n; i += W) {
+      vi rank{};
+      for (int j = 0; j < 15; ++j) rank -= load(v + i) > c.pivot[j];
+      std::memcpy(ranks, &rank, sizeof rank);
+      for (int lane = 0; lane < std::min(W, n - i); ++lane) ++counts[ranks[lane]];
+    }
   }
 };
 
-// Σ (u − f·level(u/f))² over n values; u has room for a multiple of 16 and ends in zeros.
+// Σ (u − f·level(u/f))² over n values; u has room for a multiple of 16.
 template <class Nearest>
 float squared_error(const float* u, int n, float f, const Nearest& nearest) {
   const float inverse = 1 / f;
   vf sum[16 / W]{};
-  for (int i = 0; i < n; i += 16)
+  auto difference = [&](const float* p) {
+    const vf x = load(p);
+    return x - nearest.level(x * inverse) * f;
+  };
+  const int whole = n / 16 * 16;
+  for (int i = 0; i < whole; i += 16)
     for (int k = 0; k < 16; k += W) {
-      const vf x = load(u + i + k);
-      vf d = x - nearest.level(x * inverse) * f;
-      if (i + 16 > n)
-        for (int lane = 0; lane < W; ++lane)
-          if (i + k + lane >= n) d[lane] = 0;
+      const vf d = difference(u + i + k);
       sum[k / W] += d * d;
     }
+  for (int k = 0; whole + k < n; k += W) {
+    vf d = difference(u + whole + k);
+    for (int lane = 0; lane < W; ++lane)
+      if (whole + k + lane >= n) d[lane] = 0;
+    sum[k / W] += d * d;
+  }
   float t[16];
   std::memcpy(t, sum, sizeof t);
   for (int half = 8; half; half /= 2)
@@ -50,12 +63,11 @@ float squared_error(const float* u, int n, float f, const Nearest& nearest) {
 template <class Nearest>
 void search_scales(const float* x, int64_t n, int block, const Codebook& c, const float* factors, int count, float* scale) {
   const Nearest nearest(c);
-  alignas(64) float u[4096];
+  alignas(64) float u[4096] = {};
   for (int64_t i = 0; i < n; i += block) {
     const int length = int(std::min<int64_t>(block, n - i));
     const Reciprocal r(scale[i / block]);
     for (int j = 0; j < length; ++j) u[j] = x[i + j] * r.lift * r.inverse;
-    std::fill(u + length, u + (length + 15) / 16 * 16, 0.0f);
     float best = squared_error(u, length, factors[0], nearest), chosen = factors[0];
     for (int k = 1; k < count; ++k) {
       const float error = squared_error(u, length, factors[k], nearest);
@@ -65,7 +77,7 @@ void search_scales(const float* x, int64_t n, int block, const Codebook& c, cons
   }
 }
 
-// One block under one shift: codes' cost Σ c·log2 c over their counts c (entropy = log2 n − cost/n), and the squared error.
+// One block under one shift: its codes' cost Σ c·log2 c over their counts c (entropy = log2 n − cost/n), and its squared error.
 template <class Nearest>
 struct Shifted {
   const float* x;
@@ -73,21 +85,28 @@ struct Shifted {
   bool is_signed;
   const Nearest& nearest;
   const double* costs;
-  alignas(64) float v[4096];
+  float low, high;  // the block's extremes; rounding keeps their order, so they are the extremes under any shift
   float scale = 0;
+  alignas(64) float v[4096] = {};
 
+  Shifted(const float* begin, int n, bool sign, const Nearest& levels, const double* c)
+      : x(begin), length(n), is_signed(sign), nearest(levels), costs(c), low(begin[0]), high(begin[0]) {
+    for (int i = 0; i < n; ++i) low = x[i] < low ? x[i] : low, high = x[i] > high ? x[i] : high;
+  }
   double cost(float shift) {
-    for (int i = 0; i < length; ++i) v[i] = x[i] - shift;
-    scale = block_scale(v, length, is_signed);
+    const float ends[2] = {low - shift, high - shift};
+    scale = block_scale(ends, 2, is_signed);
     if (!std::isfinite(scale)) return INFINITY;
     const Reciprocal r(scale);
-    for (int i = 0; i < length; ++i) v[i] = v[i] * r.lift * r.inverse;
-    std::fill(v + length, v + (length + 15) / 16 * 16, 0.0f);
+    if (r.lift == 1)
+      for (int i = 0; i < length; ++i) v[i] = (x[i] - shift) * r.inverse;
+    else
+      for (int i = 0; i < length; ++i) v[i] = (x[i] - shift) * r.lift * r.inverse;
     int counts[16] = {};
     nearest.count(v, length, counts);
-    double sum = 0;
-    for (int code = 0; code < 16; ++code) sum += costs[counts[code]];
-    return sum;
+    double sum[4] = {};  // exact, so in any order
+    for (int code = 0; code < 16; ++code) sum[code & 3] += costs[counts[code]];
+    return sum[0] + sum[1] + (sum[2] + sum[3]);
   }
   // Of the shift last given to cost(), in units of the block's absmax.
   float error(const Reciprocal& absmax) {
@@ -110,10 +129,10 @@ void search_shifts(const float* x, int64_t n, int block, const Codebook& c, bool
   const Nearest nearest(c);
   for (int64_t i = 0; i < n; i += block) {
     const int length = int(std::min<int64_t>(block, n - i));
-    Shifted<Nearest> shifted{x + i, length, is_signed, nearest, costs, {}};
     const float absmax = block_scale(x + i, length, false);
     shift[i / block] = std::isfinite(absmax) ? 0 : NAN;
     if (!std::isfinite(absmax)) continue;
+    Shifted<Nearest> shifted(x + i, length, is_signed, nearest, costs);
     const Reciprocal unit(absmax);
     const float median = lower_median(x + i, length, shifted.v);
     float reach = 0;
@@ -135,7 +154,7 @@ template <class Nearest>
 void guard_shifts(const float* x, int64_t n, int block, const Codebook& c, bool is_signed, const double* costs, float* shift) {
   const Nearest nearest(c);
   for (int64_t i = 0; i < n; i += block) {
-    Shifted<Nearest> shifted{x + i, int(std::min<int64_t>(block, n - i)), is_signed, nearest, costs, {}};
+    Shifted<Nearest> shifted(x + i, int(std::min<int64_t>(block, n - i)), is_signed, nearest, costs);
     if (shifted.cost(shift[i / block]) > shifted.cost(0)) shift[i / block] = 0;
   }
 }

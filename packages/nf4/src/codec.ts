@@ -5,6 +5,7 @@ import { kernels } from "./kernels.js";
 import { checkWeights, plan } from "./plan.js";
 import { shifts } from "./scales.js";
 import { checkTensor, describe } from "./shape.js";
+import type { TiledWeights } from "./tile.js";
 import type { DequantizeOptions, QuantizedTensor, QuantizeOptions, Weights } from "./types.js";
 
 /**
@@ -81,9 +82,10 @@ export function output(n: number, { dtype, out }: DequantizeOptions): Weights {
  * Bytes that a quantised tensor takes: codes; 4 per plain scale or shift; of 8-bit ones 1 each, 4 per 256 and 4 for the
  * offset; 64 for a codebook of the caller's own. Tables that are the same for every tensor are not counted.
  */
-export function bytes(q: QuantizedTensor): number {
-  checkTensor(q);
-  let total = q.codes.byteLength + (typeof q.codebook === "string" ? 0 : 64);
+export function bytes(q: QuantizedTensor | TiledWeights): number {
+  const codes = "layout" in q ? q.tiles : q.codes;
+  checkTensor({ ...q, codes });
+  let total = codes.byteLength + (typeof q.codebook === "string" ? 0 : 64);
   for (const plain of [q.absmax, q.shift]) if (plain) total += plain.byteLength;
   for (const nested of [q.nested, q.nestedShift])
     if (nested) total += nested.codes.byteLength + nested.absmax.byteLength + 4;

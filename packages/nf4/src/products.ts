@@ -1,5 +1,6 @@
 // Matrix products straight from 4 bits: x·Wᵀ forward and dy·W backward.
 import { levels } from "./codebooks.js";
+import { levelScale } from "./int8_reference.js";
 import { simd } from "./kernels.js";
 import { native } from "./native.js";
 import * as reference from "./products_reference.js";
@@ -12,6 +13,11 @@ export interface ProductOptions {
   out?: Float32Array | undefined;
   /** Add to `out` instead of overwriting it. */
   accumulate?: boolean | undefined;
+  /**
+   * "f32" unless given. "int8" rounds the activations to 8 bits, with a scale per row and 64 elements, and the weights from 4
+   * bits to 8: several times as fast where the processor multiplies bytes, with a relative error near 1 % on Gaussian data.
+   */
+  compute?: "f32" | "int8" | undefined;
 }
 
 /**
@@ -37,8 +43,10 @@ function product(
   name: string,
   x: Float32Array,
   q: QuantizedTensor | TiledWeights,
-  { out, accumulate = false }: ProductOptions,
+  { out, accumulate = false, compute = "f32" }: ProductOptions,
 ): Float32Array {
+  if (compute !== "f32" && compute !== "int8")
+    throw new RangeError(`compute must be "f32" or "int8", got "${compute}"`);
   const tiled = "layout" in q;
   const codes = tiled ? q.tiles : q.codes;
   checkTensor({ ...q, codes });
@@ -46,10 +54,12 @@ function product(
   const [n, k] = q.shape as [number, number];
   const m = rows(name, x, transposed ? n : k, transposed ? "n" : "k");
   const result = output(out, m * (transposed ? k : n), accumulate);
+  const values = levels(q.codebook, q.blockSize);
   const kernels = simd() === "reference" ? reference : native!;
   kernels.product4(
     transposed,
     accumulate,
+    compute === "int8",
     m,
     n,
     k,
@@ -58,11 +68,24 @@ function product(
     x,
     result,
     codes,
-    levels(q.codebook, q.blockSize),
+    values,
+    compute === "int8" ? levelScaleOf(values, values === q.codebook) : 0,
     ...blockValues(q.absmax, q.nested),
     ...blockValues(q.shift, q.nestedShift),
   );
   return result;
+}
+
+const levelScales = new WeakMap<Float32Array, number>();
+
+/** Found once per codebook; one of the caller's own is searched anew, since it may have changed. */
+function levelScaleOf(values: Float32Array, own: boolean): number {
+  let scale = own ? undefined : levelScales.get(values);
+  if (scale === undefined) {
+    scale = levelScale(values);
+    levelScales.set(values, scale);
+  }
+  return scale;
 }
 
 function rows(name: string, x: Float32Array, columns: number, dimension: string): number {

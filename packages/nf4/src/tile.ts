@@ -66,7 +66,7 @@ function retileValues(
     const out = values.slice() as T;
     for (let i = 0; i < n; i++)
       for (let j = 0; j < blocks; j++) {
-        const tiled = ((i >> 4) * blocks + j) * 16 + (i & 15);
+        const tiled = reference.tileValue(i, j, blocks);
         if (back) out[i * blocks + j] = values[tiled]!;
         else out[tiled] = values[i * blocks + j]!;
       }

@@ -5,7 +5,7 @@
 // of the weights themselves, E m²·(x − x̂)² (arXiv 2505.06653); −1, 0 and 1 are fixed. Under a signed scale (BOF4-S) the largest
 // weight is always +1, so −1 need not be a level. Levels and cell bounds are iterated to the fixed point (Lloyd).
 
-const POINTS = 1 << 16;
+const POINTS = 1 << 13;
 
 function normalDensity(x: number): number {
   return Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);

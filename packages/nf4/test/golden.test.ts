@@ -40,6 +40,11 @@ describe.each(simds())("golden vectors of bitsandbytes, %s", (name) => {
   });
 });
 
+test("fp4 has two codes for 0: bitsandbytes' CPU gives 8 to what is just above it and 0 to the rest", () => {
+  const x = Float32Array.of(1, 0.001, -0.001, 0, -0, 0.0026, -0.0027, 0.0027);
+  expect(quantize(x, { shape: [8], codebook: "fp4" }).codes).toEqual(Uint8Array.of(0x38, 0x00, 0x08, 0x91));
+});
+
 test("code tables and dynamic maps, bit for bit", () => {
   expect(levels("nf4")).toEqual(fromHex(golden.nf4));
   expect(levels("fp4")).toEqual(fromHex(golden.fp4));

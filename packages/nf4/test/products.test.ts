@@ -159,6 +159,86 @@ describe.each(nf4.simds())("%s", (simd) => {
   });
 });
 
+function int8(transposed: boolean, x: Float32Array, q: QuantizedTensor | TiledWeights, simd: string): Float32Array {
+  nf4.setSimd(simd);
+  return (transposed ? matmulTransposed : matmul)(x, q, { compute: "int8" });
+}
+
+describe.each(nf4.simds())("int8, %s", (simd) => {
+  it.each([
+    { n: 5, k: 7, options: {} },
+    { n: 48, k: 128, options: {} },
+    { n: 33, k: 192, options: {} },
+    { n: 100, k: 256, options: { blockSize: 128 } },
+    { n: 80, k: 128, options: { blockSize: 32 } },
+    { n: 64, k: 200, options: { doubleQuant: false } },
+    { n: 131, k: 448, options: { codebook: "bof4-s" } },
+    { n: 130, k: 64, options: { codebook: "fp4", doubleQuant: false } },
+  ])("the same integers as in TypeScript: weights [$n, $k] $options", ({ n, k, options }) => {
+    const q = weights(n, k, options);
+    const shifted = { ...q, shift: random(Math.ceil((n * k) / q.blockSize), 9) };
+    for (const w of [q, nf4.tile(q), shifted])
+      for (const m of [1, 3, 19]) {
+        const x = random(m * k, 1);
+        const dy = random(m * n, 2);
+        // The only roundings that may differ are those of the sums of groups in f32.
+        expect(distance(int8(false, x, w, simd), int8(false, x, w, "reference"))).toBeLessThan(3e-7);
+        expect(distance(int8(true, dy, w, simd), int8(true, dy, w, "reference"))).toBeLessThan(3e-7);
+      }
+  });
+
+  it("is within 1 % on Gaussian data, 2 % with 20 channels twenty times as large", () => {
+    const [m, n, k] = [24, 256, 1024];
+    const q = weights(n, k);
+    const w = nf4.dequantize(q);
+    const outliers = (x: Float32Array, columns: number) =>
+      x.map((value, i) => (((i % columns) * 7919) % columns < 20 ? 20 * value : value));
+    for (const [transposed, columns] of [
+      [false, k],
+      [true, n],
+    ] as const) {
+      const x = random(m * columns, 1);
+      for (const [data, bound] of [
+        [x, 0.01],
+        [outliers(x, columns), 0.02],
+      ] as const) {
+        const exact = oracle(transposed, data, w, n, k);
+        for (const weights of [q, nf4.tile(q)]) {
+          const error = distance(int8(transposed, data, weights, simd), exact);
+          expect(error).toBeLessThan(bound);
+          expect(error).toBeGreaterThan(1e-4); // it is not the f32 product
+        }
+      }
+    }
+  });
+
+  it("passes NaN and infinity on", () => {
+    const q = weights(48, 128);
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const x = random(3 * 128, 1);
+      x[128 + 70] = bad;
+      const y = int8(false, x, q, simd);
+      expect(y.subarray(0, 48).every(Number.isFinite)).toBe(true);
+      expect(y.subarray(48, 96).some(Number.isFinite)).toBe(false);
+      expect(y.subarray(96).every(Number.isFinite)).toBe(true);
+    }
+  });
+
+  it("accumulates, and gives the same bits with any number of threads", () => {
+    const q = nf4.tile(weights(320, 640));
+    const x = random(200 * 640, 1);
+    const before = random(200 * 320, 3);
+    nf4.setSimd(simd);
+    const results = [1, 2, 3].map((count) => {
+      nf4.setThreads(count);
+      return matmul(x, q, { compute: "int8", out: before.slice(), accumulate: true });
+    });
+    for (const result of results) expect(distance(result, results[0]!)).toBe(0);
+    const y = int8(false, x, q, simd).map((value, i) => value + before[i]!);
+    expect(distance(results[0]!, y)).toBeLessThan(1e-6);
+  });
+});
+
 it("large products stay within 1e-6", () => {
   const q = weights(1031, 2085);
   const w = nf4.dequantize(q);
@@ -210,6 +290,7 @@ it("names the argument that is wrong", () => {
   expect(() => matmul(new Float32Array(65), q)).toThrow(/x has 65 elements, not a multiple of k = 64/);
   expect(() => matmulTransposed(new Float32Array(7), q)).toThrow(/dy has 7 elements, not a multiple of n = 6/);
   expect(() => matmul(x, q, { out: new Float32Array(11) })).toThrow(/out has 11 elements, needs 12/);
+  expect(() => matmul(x, q, { compute: "bf16" as never })).toThrow(/compute must be "f32" or "int8", got "bf16"/);
   expect(() => matmul(x, q, { accumulate: true })).toThrow(/accumulate needs out/);
   expect(() => matmul(x, { ...q, shape: [6 * 64] })).toThrow(/q.shape must be \[n, k\]/);
   expect(() => matmul(x, { ...q, codes: q.codes.subarray(1) })).toThrow(/q.codes has 191 elements, needs 192/);

@@ -10,7 +10,8 @@ export type ModelErrorCode =
   | "SHAPE_DISAGREES"
   | "DTYPE_UNSUPPORTED"
   | "CONTEXT_EXCEEDED"
-  | "OUTPUT_EXISTS";
+  | "OUTPUT_EXISTS"
+  | "NOT_WRITABLE";
 
 /** A model that cannot be used; `code` is stable, `message` names file, tensor or field and the numbers. */
 export class ModelError extends Error {

@@ -73,6 +73,7 @@ export function initModel(config: ModelConfig, normal: () => number): Model {
       for (let i = 0; i < data.length; i++) data[i] = std * normal();
       return data;
     },
+    borrow: (name) => source.dense(name),
     quantized: () => undefined,
   };
   const steps = buildModel(config, source, { precision: "f32" });
@@ -123,9 +124,11 @@ function linearWeight(source: Source, name: string, [n, k]: [number, number], op
   const { precision = "nf4", blockSize = 64, doubleQuant = true } = options;
   const stored = source.quantized(`${name}.weight`);
   if (stored) return { kind: "4bit", n, k, data: tile(stored) };
-  const data = source.dense(`${name}.weight`);
-  if (precision === "f32") return { kind: "dense", n, k, data: widen(data) };
-  if (precision === "bf16") return { kind: "dense", n, k, data: narrow(data) };
+  const data = source.borrow(`${name}.weight`);
+  if (precision === "f32")
+    return { kind: "dense", n, k, data: data instanceof Float32Array ? data.slice() : widen(data) };
+  if (precision === "bf16")
+    return { kind: "dense", n, k, data: data instanceof Uint16Array ? data.slice() : narrow(data) };
   if (precision === "int8") return quantize8bit(widen(data), n, k, blockSize);
   return {
     kind: "4bit",

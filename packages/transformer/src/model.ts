@@ -1,7 +1,7 @@
 // A decoder as data: its weights under Hugging Face's names, and what can be trained in it.
 import type { Adapter } from "@qlora/lora";
 import type { ModelConfig } from "./config.js";
-import { type Compute, type Precision, type Weight, weightBytes } from "./weight.js";
+import { type Compute, type Precision, toFloat32, type Weight, weightBytes } from "./weight.js";
 
 /** A linear layer of a block; `name` is its module path, e.g. `model.layers.0.self_attn.q_proj`. */
 export interface Linear {
@@ -142,11 +142,12 @@ export function trainables(model: Model): Trainable[] {
   return list;
 }
 
-/** Gives every tensor a gradient, so that all of them train (full fine-tuning). Needs f32 weights. */
+/** Gives every tensor a gradient, so that all of them train (full fine-tuning); 16-bit weights become f32. */
 export function trainEverything(model: Model): void {
   const dense = ({ name, weight }: Linear) => {
-    if (weight.kind !== "dense" || !(weight.data instanceof Float32Array))
+    if (weight.kind !== "dense")
       throw new TypeError(`${name}: full fine-tuning needs f32 weights, this model is kept in ${model.precision}`);
+    weight.data = toFloat32(weight);
     weight.grad ??= new Float32Array(weight.data.length);
   };
   const norm = (n: Norm) => {

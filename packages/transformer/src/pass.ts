@@ -30,7 +30,15 @@ export interface PassResult {
 export class Runner {
   private readonly scratch = new Workspace();
   private readonly keeps: Workspace[] = [];
-  constructor(readonly model: Model) {}
+  private readonly largest: { tokens: number; targets: number };
+
+  /** `largest`: tokens and targets of the largest pass to come, where known; buffers are then made for it at once. */
+  constructor(
+    readonly model: Model,
+    largest: { tokens?: number; targets?: number } = {},
+  ) {
+    this.largest = { tokens: largest.tokens ?? 0, targets: largest.targets ?? 0 };
+  }
 
   /** Bytes of activations and scratch held. */
   get bytes(): number {
@@ -122,6 +130,7 @@ export class Runner {
 
   private keep(index: number): Workspace {
     this.keeps[index] ??= new Workspace();
+    this.keeps[index].room = this.scratch.room;
     return this.keeps[index];
   }
 
@@ -143,6 +152,7 @@ export class Runner {
   private embed(batch: Batch): { hidden: Float32Array; layout: Layout } {
     const { model } = this;
     const t = batch.ids.length;
+    this.scratch.room = Math.max(1, this.largest.tokens / t);
     const { n, k, ...weight } = model.embedding.weight;
     if (weight.kind !== "dense") throw new TypeError(`${model.embedding.name}: an embedding is kept in 16 or 32 bits`);
     const hidden = this.scratch.f32("hidden", t * k);
@@ -167,10 +177,12 @@ export class Runner {
     for (let i = 0; i < batch.targets.length; i++) if (batch.targets[i] !== -100) rows.push(i);
     gradient?.fill(0);
     const chunk = Math.max(16, Math.floor(LOGITS_CHUNK / vocabSize));
+    const { room } = scratch;
     let nll = 0;
     for (let start = 0; start < rows.length; start += chunk) {
       const part = rows.slice(start, start + chunk);
       const m = part.length;
+      scratch.room = Math.max(1, Math.min(chunk, this.largest.targets) / m);
       const x = scratch.f32("head x", m * d);
       const labels = new Int32Array(m);
       part.forEach((row, i) => {
@@ -202,6 +214,7 @@ export class Runner {
         gradient.set(dx.subarray(i * d, (i + 1) * d), row * d);
       });
     }
+    scratch.room = room;
     return { nll, targets: rows.length };
   }
 }

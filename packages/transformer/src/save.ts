@@ -1,5 +1,7 @@
 // Writing models: full precision (after full fine-tuning or merging) and bitsandbytes 4-bit directories.
 import {
+  accessSync,
+  constants,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -10,7 +12,7 @@ import {
   rmSync,
   statSync,
 } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { toBf16 } from "@qlora/kernels";
 import { type Adapter, mergeInto } from "@qlora/lora";
 import { type Codebook, dequantize, quantize, toBitsandbytes } from "@qlora/nf4";
@@ -42,8 +44,8 @@ const companions = [
  * that already holds files is refused; a failure leaves nothing behind.
  */
 export function writeFolder(dir: string, write: (temporary: string) => void): void {
-  if (existsSync(dir) && readdirSync(dir).length > 0)
-    throw new ModelError("OUTPUT_EXISTS", `${dir} exists and is not empty; name another output or remove it first`);
+  checkFolder(dir);
+  sweep(dir);
   const temporary = `${resolve(dir)}.tmp-${process.pid}`;
   try {
     mkdirSync(temporary, { recursive: true });
@@ -53,6 +55,44 @@ export function writeFolder(dir: string, write: (temporary: string) => void): vo
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
     throw error;
+  }
+}
+
+/** Fails before the work where `writeFolder` could not write after it. @throws {ModelError} OUTPUT_EXISTS or NOT_WRITABLE */
+export function checkFolder(dir: string): void {
+  if (existsSync(dir)) {
+    if (!statSync(dir).isDirectory())
+      throw new ModelError("OUTPUT_EXISTS", `${dir} is a file; name a folder as output`);
+    if (readdirSync(dir).length > 0)
+      throw new ModelError("OUTPUT_EXISTS", `${dir} exists and is not empty; name another output or remove it first`);
+  }
+  let parent = dirname(resolve(dir));
+  while (!existsSync(parent)) parent = dirname(parent);
+  if (!statSync(parent).isDirectory())
+    throw new ModelError("NOT_WRITABLE", `${dir} cannot be made: ${parent} is a file; name another output`);
+  try {
+    accessSync(parent, constants.W_OK);
+  } catch {
+    throw new ModelError("NOT_WRITABLE", `${dir} cannot be made: no permission to write in ${parent}`);
+  }
+}
+
+/** Removes what processes left behind that were killed while they filled this folder. */
+function sweep(dir: string): void {
+  const parent = dirname(resolve(dir));
+  if (!existsSync(parent)) return;
+  for (const name of readdirSync(parent)) {
+    const [, pid] = name.startsWith(`${basename(resolve(dir))}.tmp-`) ? (/\.tmp-(\d+)$/.exec(name) ?? []) : [];
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(parent, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0); // asks, sends nothing
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 
@@ -121,6 +161,7 @@ export function mergeModel(
   to: string,
   through?: { codebook: Codebook; blockSize: number; doubleQuant: boolean },
 ): void {
+  checkFolder(to);
   const config = readModelConfig(from);
   using checkpoint = openCheckpoint(from);
   const source = checkpointSource(checkpoint, config);
@@ -171,6 +212,7 @@ export function quantizeModel(
   options: QuantizeOptions = {},
 ): { before: number; after: number } {
   const { codebook = "nf4", blockSize = 64, doubleQuant = true, onProgress } = options;
+  checkFolder(to);
   const config = readModelConfig(from);
   using checkpoint = openCheckpoint(from);
   const source = checkpointSource(checkpoint, config);
@@ -186,7 +228,7 @@ export function quantizeModel(
         `${from}: ${name} is already in 4 bits; quantise the original checkpoint`,
       );
     if (shape.length === 2 && name.startsWith("model.layers.")) {
-      const q = quantize(source.dense(name), { shape, codebook, blockSize, doubleQuant });
+      const q = quantize(source.borrow(name), { shape, codebook, blockSize, doubleQuant });
       for (const [key, tensor] of toBitsandbytes(q, name.replace(/\.weight$/, ""), { dtype: shortDtype[config.dtype] }))
         tensors.push({ name: key, ...tensor });
     } else tensors.push({ name, dtype, shape, data: () => checkpoint.read(name) });

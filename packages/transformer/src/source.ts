@@ -1,6 +1,6 @@
 // Tensors of a checkpoint on disk, checked against config.json before the first one is read.
 import { type BitsandbytesTensor, fromBitsandbytes, type QuantizedTensor } from "@qlora/nf4";
-import { type Checkpoint, toFloat32 } from "@qlora/safetensors";
+import { type Checkpoint, float16ToFloat32 } from "@qlora/safetensors";
 import type { ModelConfig } from "./config.js";
 import { ModelError } from "./error.js";
 import { tensorShapes } from "./model.js";
@@ -9,6 +9,8 @@ import { tensorShapes } from "./model.js";
 export interface Source {
   /** The tensor as f32, or its bf16 bits as they are. */
   dense(name: string): Float32Array | Uint16Array;
+  /** The same in memory that the next call of `borrow` takes again: for tensors that are kept in another form. */
+  borrow(name: string): Float32Array | Uint16Array;
   /** The tensor if it is stored in 4 bits, else undefined. */
   quantized(name: string): QuantizedTensor | undefined;
 }
@@ -31,23 +33,33 @@ export function checkpointSource(checkpoint: Checkpoint, config: ModelConfig): S
         `${tensor.file}: tensor ${name} has shape [${tensor.shape}], config.json asks for [${shape}]`,
       );
   }
+  const borrowed = { bytes: new Uint8Array(0), floats: new Float32Array(0) };
+  const inDtype = (
+    name: string,
+    bytes: Uint8Array,
+    floats?: (n: number) => Float32Array,
+  ): Float32Array | Uint16Array => {
+    const { dtype, file } = checkpoint.tensors.get(name)!;
+    if (dtype === "F32") return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+    const words = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
+    if (dtype === "BF16") return words;
+    if (dtype === "F16") return float16ToFloat32(words, floats?.(words.length));
+    throw new ModelError(
+      "DTYPE_UNSUPPORTED",
+      `${file}: tensor ${name} is ${dtype}; weights are F32, F16, BF16 or bitsandbytes 4-bit`,
+    );
+  };
   return {
-    dense(name) {
-      const tensor = checkpoint.tensors.get(name)!;
-      const bytes = checkpoint.read(name);
-      switch (tensor.dtype) {
-        case "F32":
-          return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-        case "BF16":
-          return new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
-        case "F16":
-          return toFloat32(bytes, "F16");
-        default:
-          throw new ModelError(
-            "DTYPE_UNSUPPORTED",
-            `${tensor.file}: tensor ${name} is ${tensor.dtype}; weights are F32, F16, BF16 or bitsandbytes 4-bit`,
-          );
-      }
+    dense: (name) => inDtype(name, checkpoint.read(name)),
+    borrow(name) {
+      const { begin, end } = checkpoint.tensors.get(name)!;
+      if (borrowed.bytes.length < end - begin) borrowed.bytes = new Uint8Array(end - begin);
+      const bytes = borrowed.bytes.subarray(0, end - begin);
+      checkpoint.readInto(name, bytes);
+      return inDtype(name, bytes, (n) => {
+        if (borrowed.floats.length < n) borrowed.floats = new Float32Array(n);
+        return borrowed.floats.subarray(0, n);
+      });
     },
     quantized(name) {
       if (!quantType(name)) return undefined;

@@ -23,7 +23,7 @@ export function matmul(
   compute: Compute = "f32",
   accumulate = false,
 ): void {
-  if (w.kind === "4bit") nf4.matmul(rows(x, m, w.k), w.data, { out: rows(y, m, w.n), accumulate, ...int8(compute) });
+  if (w.kind === "4bit") nf4.matmul(rows(x, m, w.k), w.data, { out: rows(y, m, w.n), accumulate, compute });
   else kernels.matmul(x, dense(w), y, { m, n: w.n, k: w.k, accumulate });
 }
 
@@ -36,7 +36,7 @@ export function matmulTransposed(
   compute: Compute = "f32",
   accumulate = false,
 ): void {
-  if (w.kind === "4bit") nf4.matmulTransposed(rows(dy, m, w.n), w.data, { out: rows(dx, m, w.k), accumulate, ...int8(compute) });
+  if (w.kind === "4bit") nf4.matmulTransposed(rows(dy, m, w.n), w.data, { out: rows(dx, m, w.k), accumulate, compute });
   else kernels.matmulTransposed(dy, dense(w), dx, { m, n: w.n, k: w.k, accumulate });
 }
 
@@ -77,11 +77,6 @@ function dense(w: Exclude<Weight, { kind: "4bit" }>): Float32Array | Uint16Array
   if (w.kind === "dense") return w.data;
   if (decoded.length < w.n * w.k) decoded = new Float32Array(w.n * w.k);
   return nf4.dequantizeBlockwise(w.data, { out: decoded });
-}
-
-/** Only named where it is asked for. */
-function int8(compute: Compute): { compute?: "int8" } {
-  return compute === "int8" ? { compute } : {};
 }
 
 function rows(x: Float32Array, m: number, columns: number): Float32Array {

@@ -22,7 +22,7 @@ struct GemmPlan {
   static constexpr int64_t few_rows = 48; // up to here the panels of b are few and stay in L1, beyond it four in L2
   static constexpr double serial = 4e6;   // operations below which waking a thread costs more than it gives
 
-  static constexpr int64_t max_chunk = 384;
+  static constexpr int64_t max_chunk = 384, max_columns = 384;  // of a block
 
   int64_t rows, depth, cols;
   int64_t chunk;                   // reduction elements per chunk, a multiple of 64

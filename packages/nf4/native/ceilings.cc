@@ -1,5 +1,5 @@
 // ceilings.cc: what the machine's memory allows, measured beside the codec.
-#include "../native/pages.h"
+#include "pages.h"
 #include "qlora/napi.h"
 #if defined(__x86_64__)
 #include <immintrin.h>

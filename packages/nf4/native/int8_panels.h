@@ -1,0 +1,114 @@
+// int8_panels.h: a group of 64 weights along the reduction, and some columns, in 8 bits. The integers are the same in every
+// instruction set; rounding is to nearest even.
+//
+//   forward   one scale holds down the group: w ≈ ws·wq, wq = round(S·level), ws = scale/S; S rounds the levels best
+//   backward  the scale varies down the group: wq = round(level·scale·127/(L·s)), s = max|scale|, L = max|level|, ws = L·s/127
+//   general   blocks that lie across groups, shifts: wq = round(w·127/t), t = max|w|, ws = t/127
+#pragma once
+#include <algorithm>
+
+#include "products_kernels.h"
+
+namespace qlora::QLORA_SIMD {
+
+// [16 steps][width][4 bytes]: the weights of 4 elements of the reduction as wq + 128, and ws [width]. Columns after the last
+// one and elements after the end are 128.
+struct Group8 {
+  uint8_t* bytes;
+  float* scales;
+  int width;
+};
+
+// The element of a group in byte `byte` of dword `step`; interleaved: as 8 codes lie in a dword, high nibbles then low ones.
+inline int element(bool interleaved, int step, int byte) {
+  return interleaved ? step / 2 * 8 + byte * 2 + step % 2 : step * 4 + byte;
+}
+
+// Adding 1.5·2^23 rounds to an integer and leaves it in the low bits.
+inline vi round_to_int(vf v) { return (vi)(v + 12582912.0f) - 0x4b400000; }
+inline int round_to_int(float v) {
+  v += 12582912.0f;
+  int32_t bits;
+  std::memcpy(&bits, &v, 4);
+  return bits - 0x4b400000;
+}
+
+// The panel in f32, then rounded column by column.
+template <class Panel>
+void fill_general(const Panel& panel, int64_t k0, int n, int64_t col, int cols, const Group8& out) {
+  alignas(64) float w[int8_group * NR];
+  panel.fill(k0, n, col, cols, w);
+  std::memset(w + n * out.width, 0, size_t((int8_group - n) * out.width) * 4);
+  for (int c = 0; c < out.width; c += W) {
+    vf most{};
+    for (int i = 0; i < int8_group; ++i) most = max(most, abs(load(w + i * out.width + c)));
+    const vf inverse = most > 0 ? 127.0f / most : vf{};
+    store(out.scales + c, most / 127.0f);
+    for (int s = 0; s < 16; ++s) {
+      vu dword{};
+      for (int j = 0; j < 4; ++j)
+        dword |= (vu)(round_to_int(load(w + (4 * s + j) * out.width + c) * inverse) + 128) << (8 * j);
+      std::memcpy(out.bytes + (s * out.width + c) * 4, &dword, sizeof dword);
+    }
+  }
+}
+
+inline int code_at(const Weights4& w, int64_t n, int64_t k) {
+  const int64_t i = n * w.k + k, tile = (n / 16 * (w.k / 16) + k / 16) * tile_bytes + n % 16 * 8 + k % 16 / 2;
+  const uint8_t byte = w.codes[w.tiled ? tile : i / 2];
+  return i & 1 ? byte & 15 : byte >> 4;
+}
+inline float scale_at(const Weights4& w, int64_t n, int64_t b) {
+  return w.tiled ? tile_value(w, w.scale, n, b) : block_value(w.scale, n * (w.k / w.block) + b);
+}
+
+// The 16 levels in 8 bits.
+inline void forward_table(const Weights4& w, uint8_t* table) {
+  for (int i = 0; i < 16; ++i) table[i] = uint8_t(round_to_int(w.levels[i] * w.level_scale) + 128);
+}
+inline void fill_forward(const Weights4& w, int64_t k0, int64_t col, int cols, const Group8& out) {
+  uint8_t table[16];
+  forward_table(w, table);
+  std::memset(out.bytes, 128, size_t(64 * out.width));
+  std::memset(out.scales, 0, size_t(out.width) * 4);
+  for (int c = 0; c < cols; ++c) {
+    out.scales[c] = scale_at(w, col + c, k0 / w.block) / w.level_scale;
+    for (int s = 0; s < 16; ++s)
+      for (int j = 0; j < 4; ++j)
+        out.bytes[(s * out.width + c) * 4 + j] = table[code_at(w, col + c, k0 + element(true, s, j))];
+  }
+}
+
+// The levels times the scales of 64 rows of w, in 8 bits: 16 bytes a row, for the columns of one block.
+struct RowTables {
+  int64_t col, cols;  // of the block of the product
+  int64_t block = -1;
+  float scale;
+  alignas(64) uint8_t bytes[16 * int8_group];
+};
+inline void make_tables(const Weights4& w, int64_t n, int64_t b, RowTables& tables) {
+  float scales[int8_group]{}, most = 0;  // zeros after the last row
+  for (int i = 0; i < int8_group && n + i < w.n; ++i) {
+    scales[i] = scale_at(w, n + i, b);
+    most = std::max(most, std::fabs(scales[i]));
+  }
+  const float bound = most * w.level_max, inverse = bound > 0 ? 127.0f / bound : 0.0f;
+  tables.block = b;
+  tables.scale = bound / 127.0f;
+  for (int r = 0; r < int8_group; ++r)
+    for (int i = 0; i < 16; ++i)
+      tables.bytes[16 * r + i] = uint8_t(round_to_int(w.levels[i] * (scales[r] * inverse)) + 128);
+}
+inline void fill_backward(const Weights4& w, int64_t k0, int64_t col, int cols, RowTables& tables, const Group8& out) {
+  const int rows = int(std::min<int64_t>(int8_group, w.n - k0));
+  std::memset(out.bytes, 128, size_t(64 * out.width));
+  std::memset(out.scales, 0, size_t(out.width) * 4);
+  for (int c = 0; c < cols; ++c) {
+    if ((col + c) / w.block != tables.block) make_tables(w, k0, (col + c) / w.block, tables);
+    out.scales[c] = tables.scale;
+    for (int i = 0; i < rows; ++i)
+      out.bytes[(i / 4 * out.width + c) * 4 + i % 4] = tables.bytes[16 * i + code_at(w, k0 + i, col + c)];
+  }
+}
+
+}  // namespace qlora::QLORA_SIMD
