@@ -1,8 +1,10 @@
-"""Writes packages/kernels/test/golden/*.json: what PyTorch and transformers compute for every operation, with gradients by autograd.
+"""Writes packages/kernels/test/golden/*.json: what PyTorch and transformers compute for every operation, gradients by
+autograd.
 
 Usage: python conformance/kernels_golden.py        (needs torch and transformers; each file records their versions)
 
-Inputs are float32; PyTorch computes in float64 and the results are rounded to float32, so that they are right to the last bit or so.
+Inputs are float32; PyTorch computes in float64 and the results are rounded to float32, so that they are right to the
+last bit or so.
 """
 
 import json
@@ -50,17 +52,34 @@ def rms_norm():
         inv = torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps)  # LlamaRMSNorm.forward
         y = weight * (x * inv)
         y.backward(dy)
-        cases.append(dict(m=m, d=d, eps=eps, x=x, weight=weight, dy=dy, y=y, invRms=inv, dx=x.grad, dweight=weight.grad))
+        cases.append(
+            dict(m=m, d=d, eps=eps, x=x, weight=weight, dy=dy, y=y, invRms=inv, dx=x.grad, dweight=weight.grad)
+        )
     save("rms_norm", cases)
 
 
 def rope():
     cases = []
-    llama3 = dict(rope_type="llama3", factor=32.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=8192)
+    llama3 = dict(
+        rope_type="llama3",
+        factor=32.0,
+        low_freq_factor=1.0,
+        high_freq_factor=4.0,
+        original_max_position_embeddings=8192,
+    )
     linear = dict(rope_type="linear", factor=4.0)
-    for head_dim, theta, scaling in [(8, 10000.0, None), (64, 500000.0, llama3), (128, 500000.0, dict(llama3, factor=8.0)), (32, 10000.0, linear)]:
+    for head_dim, theta, scaling in [
+        (8, 10000.0, None),
+        (64, 500000.0, llama3),
+        (128, 500000.0, dict(llama3, factor=8.0)),
+        (32, 10000.0, linear),
+    ]:
         config = LlamaConfig(
-            hidden_size=head_dim * 2, num_attention_heads=2, num_key_value_heads=2, head_dim=head_dim, max_position_embeddings=131072,
+            hidden_size=head_dim * 2,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            head_dim=head_dim,
+            max_position_embeddings=131072,
             rope_parameters={"rope_type": "default", **(scaling or {}), "rope_theta": theta},
         )
         rotary = LlamaRotaryEmbedding(config)
@@ -69,10 +88,21 @@ def rope():
         cos, sin = rotary(x, positions[None])
         turned, _ = apply_rotary_pos_emb(x.transpose(0, 1)[None], x.transpose(0, 1)[None], cos, sin)
         half = head_dim // 2
-        cases.append(dict(
-            m=4, heads=2, headDim=head_dim, theta=theta, scaling=scaling, positions=positions, frequencies=rotary.inv_freq,
-            cos=cos[0, :, :half], sin=sin[0, :, :half], x=x, y=turned[0].transpose(0, 1),
-        ))
+        cases.append(
+            dict(
+                m=4,
+                heads=2,
+                headDim=head_dim,
+                theta=theta,
+                scaling=scaling,
+                positions=positions,
+                frequencies=rotary.inv_freq,
+                cos=cos[0, :, :half],
+                sin=sin[0, :, :half],
+                x=x,
+                y=turned[0].transpose(0, 1),
+            )
+        )
     save("rope", cases)
 
 
@@ -102,10 +132,25 @@ def attention():
         out, lse = torch.cat(outs), torch.cat(lses, 1)
         out.backward(dout)
         cu = lambda lengths: [0] + torch.tensor(lengths).cumsum(0).tolist()
-        cases.append(dict(
-            heads=heads, kvHeads=kv_heads, headDim=d, scale=scale, cuQ=cu(queries), cuK=cu(keys),
-            q=q, k=k, v=v, dout=dout, out=out, lse=lse, dq=q.grad, dk=k.grad, dv=v.grad,
-        ))
+        cases.append(
+            dict(
+                heads=heads,
+                kvHeads=kv_heads,
+                headDim=d,
+                scale=scale,
+                cuQ=cu(queries),
+                cuK=cu(keys),
+                q=q,
+                k=k,
+                v=v,
+                dout=dout,
+                out=out,
+                lse=lse,
+                dq=q.grad,
+                dk=k.grad,
+                dv=v.grad,
+            )
+        )
     save("attention", cases)
 
 
@@ -137,10 +182,26 @@ def embedding():
 
 
 def bf16():
-    bits = torch.cat([
-        torch.tensor([0, 0x80000000, 1, 0x7F800000, 0xFF800000, 0x7FC00000, 0x7F800001, 0xFFFFFFFF, 0x7F7FFFFF, 0x3F808000, 0x3F818000]),
-        torch.randint(0, 2**32, (53,)),
-    ])
+    bits = torch.cat(
+        [
+            torch.tensor(
+                [
+                    0,
+                    0x80000000,
+                    1,
+                    0x7F800000,
+                    0xFF800000,
+                    0x7FC00000,
+                    0x7F800001,
+                    0xFFFFFFFF,
+                    0x7F7FFFFF,
+                    0x3F808000,
+                    0x3F818000,
+                ]
+            ),
+            torch.randint(0, 2**32, (53,)),
+        ]
+    )
     x = bits.to(torch.uint32).view(torch.float32)
     y = x.to(torch.bfloat16)
     # Which NaN comes out is not compared.

@@ -72,6 +72,23 @@ test("a tokenizer that merges the space into the letter is asked one token earli
   expect(scores[1]! - scores[0]!).toBeCloseTo(5, 5);
 });
 
+test("a tokenizer that merges the space into some letters only: each letter's own tokens are scored", async () => {
+  const scorer: Scorer = {
+    // " A" is token 200; " B" and " C" are a space and the letter
+    encode: (text) => [...text.replace(/ A$/, "\u00c8")].map((c) => c.charCodeAt(0)),
+    nextTokenLogits: () => {
+      throw new Error("one token does not tell");
+    },
+    logLikelihood: (prefix, continuation) => {
+      expect(String.fromCharCode(...prefix)).toBe("Answer:");
+      return { "200": -3, "32,66": -1, "32,67": -2 }[String(continuation)]!;
+    },
+  };
+  const { scores } = await letterScores(scorer, "Answer:", 3);
+  const norm = Math.log(Math.exp(-3) + Math.exp(-1) + Math.exp(-2));
+  for (const [i, x] of [-3, -1, -2].entries()) expect(scores[i]).toBeCloseTo(x - norm, 12);
+});
+
 test("likelihood: sum over the choice's tokens, per byte, per token or as it is", async () => {
   const scorer = characters((_, next) => (next === " " ? -1 : -2));
   const score = async (normalise: "bytes" | "tokens" | "none") =>

@@ -1,28 +1,43 @@
-// Speed of every operation but the matrix products: node bench/kernels.mjs [filter] [--threads N] [--simd NAME]
-// [--seconds S] Prints the median of the rounds: GFLOP/s counts the multiplications and additions of the visible
-// (query, key) pairs, GB/s what must be read and written at least once.
+// Speed of every operation but the matrix products:
+//   node bench/kernels.mjs [filter] [--threads N] [--simd NAME] [--seconds S] [--cpu]
+// Prints the median of the rounds. GFLOP/s counts the multiplications and additions of the visible (query, key) pairs,
+// GB/s what must be read and written at least once. --cpu counts the process's processor time instead of the clock's, for
+// one thread on a busy machine.
 import { parseArgs } from "node:util";
 import * as kernels from "../dist/index.js";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { threads: { type: "string" }, simd: { type: "string" }, seconds: { type: "string", default: "0.5" } },
+  options: {
+    threads: { type: "string" },
+    simd: { type: "string" },
+    seconds: { type: "string", default: "0.5" },
+    cpu: { type: "boolean" },
+  },
 });
 if (values.threads) kernels.setThreads(Number(values.threads));
 if (values.simd) kernels.setSimd(values.simd);
+if (values.cpu) kernels.setThreads(1);
 const filter = new RegExp(positionals[0] ?? "");
 
 const random = (n) => Float32Array.from({ length: n }, () => Math.random() * 2 - 1);
 const segments = (count, length) => Int32Array.from({ length: count + 1 }, (_, i) => i * length);
+
+/** Milliseconds since some moment. */
+function now() {
+  if (!values.cpu) return performance.now();
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 
 function report(name, { flops, bytes }, run) {
   if (!filter.test(name)) return;
   run();
   const times = [];
   for (const end = performance.now() + 1000 * Number(values.seconds); performance.now() < end || times.length < 5; ) {
-    const start = performance.now();
+    const start = now();
     run();
-    times.push(performance.now() - start);
+    times.push(now() - start);
   }
   const median = times.sort((a, b) => a - b)[times.length >> 1];
   const rate = flops ? `${(flops / median / 1e6).toFixed(0)} GFLOP/s` : `${(bytes / median / 1e6).toFixed(1)} GB/s`;
@@ -41,6 +56,7 @@ for (const [heads, kvHeads, headDim, count, queries, keys] of [
   [14, 2, 64, 1, 1024, 1024],
   [32, 4, 64, 16, 128, 128],
   [8, 8, 128, 1, 1, 2048],
+  [32, 8, 64, 1, 1, 2048],
 ]) {
   const name = `H ${heads} Hkv ${kvHeads} d ${headDim} segments ${count} q ${queries} k ${keys}`;
   const [tq, tk] = [count * queries, count * keys];

@@ -70,20 +70,32 @@ inline bool softmax_tile(float* scores, float* top, float* sum, float* factor, c
   return false;
 }
 
+// The product of a few rows q [rows][ld] and keys: dot products along head_dim, since lanes of rows would be mostly
+// empty.
+inline void scores_of_few(float* scores, const KeyTile& k, const float* q, int64_t ld, int64_t keys, int64_t rows) {
+  for (int64_t key = 0; key < keys; ++key, scores += PANEL) {
+    store(scores, vf{});
+    for (int64_t r = 0; r < rows; ++r)
+      scores[r] = sum_terms(ld, [&](int64_t i, int) { return load(k.at + key * k.ld + i) * load(q + r * ld + i); });
+  }
+}
+
 inline void attention(const Attention& call, const AttentionTask& task, float* scratch) {
   const AttentionScratch s(scratch, call.head_dim);
   const int64_t d = call.head_dim, ld = pad(d);
   for (int64_t begin = task.row_begin; begin < task.row_end; begin += ROWS) {
     const int64_t rows = std::min(ROWS, task.row_end - begin);
-    pack_rows_turned(call, task, call.q, s.q, begin, rows, call.scale * log2_e);
+    const bool few = rows <= FEW;
+    (few ? pack_rows : pack_rows_turned)(call, task, call.q, s.q, begin, rows, call.scale * log2_e);
     visible_rows(task, s.visible, begin, rows);
     for (int64_t r = 0; r < pad(rows); ++r) s.top[r] = -std::numeric_limits<float>::infinity(), s.sum[r] = 0;
     std::memset(s.out, 0, size_t(rows * ld) * sizeof(float));
 
     const int64_t all_keys = visible(task, begin + rows - 1);
     for (int64_t first = 0; first < all_keys; first += KEYS) {
-      pack_keys(call, task, call.k, s.k, first, std::min(KEYS, all_keys - first));
-      pack_keys(call, task, call.v, s.v, first, std::min(KEYS, all_keys - first));
+      const int64_t tile = std::min(KEYS, all_keys - first);
+      const KeyTile k = pack_keys(call, task, call.k, s.k, first, tile, rows);
+      const KeyTile v = pack_keys(call, task, call.v, s.v, first, tile, rows);
       for (int64_t panel = 0; panel < rows; panel += PANEL) {
         const int64_t n = std::min(PANEL, rows - panel);
         const int64_t seen_by_all = s.visible[panel], seen_by_any = s.visible[panel + n - 1];
@@ -91,14 +103,17 @@ inline void attention(const Attention& call, const AttentionTask& task, float* s
         if (keys <= 0) continue;
         float *out = s.out + panel * ld, *top = s.top + panel, *sum = s.sum + panel;
         const int32_t* limits = s.visible + panel;
-        product<false>(s.scores, PANEL, s.k, ld, 1, s.q + panel * d, PANEL, keys, pad(n), d);
+        if (few)
+          scores_of_few(s.scores, k, s.q, ld, keys, n);
+        else
+          product<false>(s.scores, PANEL, k.at, k.ld, 1, s.q + panel * d, PANEL, keys, pad(n), d);
         const bool shrinks = first + keys > seen_by_all
                                  ? softmax_tile<true>(s.scores, top, sum, s.factor, limits, first, keys, n)
                                  : softmax_tile<false>(s.scores, top, sum, s.factor, limits, first, keys, n);
         if (shrinks && first > 0)
           for (int64_t r = 0; r < n; ++r)
             for (int64_t i = 0; i < ld; i += W) store(out + r * ld + i, load(out + r * ld + i) * s.factor[r]);
-        product<true>(out, ld, s.scores, 1, PANEL, s.v, ld, n, ld, keys);
+        product<true>(out, ld, s.scores, 1, PANEL, v.at, v.ld, n, ld, keys);
       }
     }
 

@@ -69,7 +69,8 @@ void attention(const Napi::CallbackInfo& info) {
   call.lse = args.array<float>("lse", args.product(call.tq, call.heads, "tokens × heads"));
   std::vector<AttentionTask> tasks;
   for (const AttentionTask& segment : shape.segments)  // the last rows see the most keys, so they go first
-    for (int64_t row = (segment.row_end + rows_per_task - 1) / rows_per_task * rows_per_task - rows_per_task; row >= 0; row -= rows_per_task)
+    for (int64_t row = (segment.row_end + rows_per_task - 1) / rows_per_task * rows_per_task - rows_per_task; row >= 0;
+         row -= rows_per_task)
       for (int64_t head = 0; head < call.kv_heads; ++head) {
         tasks.push_back(segment);
         AttentionTask& task = tasks.back();

@@ -80,8 +80,8 @@ inline void attention_backward(const Attention& call, const AttentionTask& task,
     const int64_t all_keys = visible(task, begin + rows - 1);
     for (int64_t first = 0; first < all_keys; first += KEYS) {
       const int64_t tile = std::min(KEYS, all_keys - first);
-      pack_keys(call, task, call.k, s.k, first, tile);
-      pack_keys(call, task, call.v, s.v, first, tile);
+      const KeyTile k = pack_keys(call, task, call.k, s.k, first, tile, rows);
+      const KeyTile v = pack_keys(call, task, call.v, s.v, first, tile, rows);
       std::memset(s.dk, 0, size_t(tile * ld) * sizeof(float));
       std::memset(s.dv, 0, size_t(tile * ld) * sizeof(float));
       for (int64_t panel = 0; panel < rows; panel += PANEL) {
@@ -89,12 +89,12 @@ inline void attention_backward(const Attention& call, const AttentionTask& task,
         const int64_t seen_by_all = s.visible[panel], seen_by_any = s.visible[panel + n - 1];
         const int64_t keys = std::min(KEYS, seen_by_any - first);
         if (keys <= 0) continue;
-        product<false>(s.p, PANEL, s.k, ld, 1, s.q_turned + panel * d, PANEL, keys, pad(n), d);
-        product<false>(s.ds, PANEL, s.v, ld, 1, s.dout_turned + panel * d, PANEL, keys, pad(n), d);
+        product<false>(s.p, PANEL, k.at, k.ld, 1, s.q_turned + panel * d, PANEL, keys, pad(n), d);
+        product<false>(s.ds, PANEL, v.at, v.ld, 1, s.dout_turned + panel * d, PANEL, keys, pad(n), d);
         (first + keys > seen_by_all
              ? probability_tile<true>
              : probability_tile<false>)(s.p, s.ds, s.lse + panel, s.delta + panel, s.visible + panel, first, keys, n);
-        product<true>(s.dq + panel * ld, ld, s.ds, 1, PANEL, s.k, ld, n, ld, keys);
+        product<true>(s.dq + panel * ld, ld, s.ds, 1, PANEL, k.at, k.ld, n, ld, keys);
         product<true>(s.dv, ld, s.p, PANEL, 1, s.dout + panel * ld, ld, keys, ld, n);
         product<true>(s.dk, ld, s.ds, PANEL, 1, s.q + panel * ld, ld, keys, ld, n);
       }

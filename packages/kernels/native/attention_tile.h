@@ -12,7 +12,7 @@
 
 namespace qlora::QLORA_SIMD {
 
-constexpr int64_t PANEL = 64, ROWS = 128, KEYS = 96;
+constexpr int64_t PANEL = 64, ROWS = 128, KEYS = 96, FEW = 2;
 
 constexpr int64_t pad(int64_t n) { return (n + W - 1) / W * W; }
 
@@ -123,12 +123,21 @@ inline void pack_rows_turned(const Attention& call, const AttentionTask& task, c
   }
 }
 
-// Keys (or values) of the task's key head from `begin`, as [key][pad(head_dim)].
-inline void pack_keys(const Attention& call, const AttentionTask& task, const float* x, float* to, int64_t begin,
-                      int64_t n) {
+// Keys (or values) of one tile, `ld` apart.
+struct KeyTile {
+  const float* at;
+  int64_t ld;
+};
+
+// Keys (or values) of the task's key head from `begin`: copied to [key][pad(head_dim)], or left where they are when so
+// few rows read them that a copy would cost more than their distance.
+inline KeyTile pack_keys(const Attention& call, const AttentionTask& task, const float* x, float* to, int64_t begin,
+                         int64_t n, int64_t rows) {
   const int64_t d = call.head_dim, stride = call.kv_heads * d;
   const float* from = x + (task.k_begin + begin) * stride + task.kv_head * d;
+  if (rows <= FEW && d % W == 0) return {from, stride};
   for (int64_t key = 0; key < n; ++key) copy_row(from + key * stride, to + key * pad(d), d, 1);
+  return {to, pad(d)};
 }
 
 inline vi load_int(const int32_t* p) {

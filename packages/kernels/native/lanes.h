@@ -24,4 +24,19 @@ template <class F>
   if (i < n) f(i, int(n - i));
 }
 
+// Σ f(i) over i = 0 … d-1, four registers wide; f(i, n) gives a register of n ≤ W terms starting at i, zeros after.
+template <class F>
+inline float sum_terms(int64_t d, F&& f) {
+  vf a{}, b{}, c{}, e{};
+  int64_t i = 0;
+  for (; i + 4 * W <= d; i += 4 * W) {
+    a += f(i, W);
+    b += f(i + W, W);
+    c += f(i + 2 * W, W);
+    e += f(i + 3 * W, W);
+  }
+  for (; i < d; i += W) a += f(i, int(std::min<int64_t>(W, d - i)));
+  return reduce_add((a + b) + (c + e));
+}
+
 }  // namespace qlora::QLORA_SIMD

@@ -5,21 +5,6 @@
 
 namespace qlora::QLORA_SIMD {
 
-// Σ f(i) over i = 0 … d-1, four registers wide; f(i, n) gives a register of n ≤ W terms starting at i, zeros after.
-template <class F>
-inline float sum_terms(int64_t d, F&& f) {
-  vf a{}, b{}, c{}, e{};
-  int64_t i = 0;
-  for (; i + 4 * W <= d; i += 4 * W) {
-    a += f(i, W);
-    b += f(i + W, W);
-    c += f(i + 2 * W, W);
-    e += f(i + 3 * W, W);
-  }
-  for (; i < d; i += W) a += f(i, int(std::min<int64_t>(W, d - i)));
-  return reduce_add((a + b) + (c + e));
-}
-
 inline void rms_norm(const float* x, const float* weight, float* y, float* inv_rms, int64_t m, int64_t d, float eps) {
   for (int64_t row = 0; row < m; ++row, x += d, y += d) {
     const float squares = sum_terms(d, [&](int64_t i, int n) {

@@ -24,22 +24,31 @@ export interface ChoiceScores {
 /**
  * Logit of each letter after the prompt. How a letter is split into tokens depends on the tokenizer, so it is read off the
  * whole text: `prompt + " A"`, `prompt + " B"`, … are encoded, the tokens they share are the context, and the first token in
- * which they differ is the letter. Returns log-probabilities renormalised over the letters.
+ * which they differ is the letter. Where that token is not the letter's own (a tokenizer that knows " A" but spells " D" as
+ * space and D), each letter's log-likelihood over all of its tokens takes its place. Returns log-probabilities renormalised
+ * over the letters.
  */
 export async function letterScores(scorer: Scorer, prompt: string, choices: number): Promise<ChoiceScores> {
   const encoded = Array.from({ length: choices }, (_, i) => scorer.encode(`${prompt} ${letter(i)}`));
   const shared = commonPrefix(encoded);
   const ids = encoded.map((tokens) => tokens[shared]);
-  if (ids.some((id) => id === undefined) || new Set(ids).size !== choices) {
+  const rests = encoded.map((tokens) => tokens.slice(shared));
+  const inOneToken = !ids.includes(undefined) && new Set(ids).size === choices;
+  if (!inOneToken && (rests.some((rest) => rest.length === 0) || new Set(rests.map(String)).size !== choices)) {
     throw new EvaluationError(
       "BAD_SCORER",
-      `the tokenizer does not tell the letters A to ${letter(choices - 1)} apart in one token`,
+      `the tokenizer does not tell the letters A to ${letter(choices - 1)} apart`,
     );
   }
-  const limit = scorer.contextLength ?? shared;
+  const limit =
+    (scorer.contextLength ?? Number.POSITIVE_INFINITY) -
+    (inOneToken ? 0 : Math.max(...rests.map((rest) => rest.length)));
   const context = encoded[0]!.slice(Math.max(0, shared - limit), shared);
-  const logits = await scorer.nextTokenLogits(context);
-  const picked = ids.map((id) => logits[id!] ?? Number.NaN);
+  const picked: number[] = [];
+  if (inOneToken) {
+    const logits = await scorer.nextTokenLogits(context);
+    picked.push(...ids.map((id) => logits[id!] ?? Number.NaN));
+  } else for (const rest of rests) picked.push(await scorer.logLikelihood(context, rest));
   checkScores(picked);
   const top = Math.max(...picked);
   const logSum = top + Math.log(picked.reduce((sum, x) => sum + Math.exp(x - top), 0));
