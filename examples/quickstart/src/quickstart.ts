@@ -43,6 +43,7 @@ const trainer = new Trainer({
   batchSize: 16,
   gradientAccumulation: 1,
   learningRate: 2e-3,
+  evalSteps: 50,
   maxSteps: Number(process.env.QUICKSTART_STEPS ?? 400),
 });
 const tokenizer = loadTokenizer(baseModel);

@@ -1,63 +1,48 @@
-// Flags, help and checks of a command, all from its zod schema.
-import { parseArgs, styleText } from "node:util";
-import { kebabCase, suggestion } from "@qlora/trainer";
-import { z } from "zod";
+// argv → the options of a schema, or one line that says which flag is wrong and what it takes.
+import { suggestion } from "@qlora/trainer";
+import type { z } from "zod";
+import { UsageError } from "./errors.js";
+import { type Flag, flagsOf, type Shape } from "./flags.js";
 
-/** Wrong usage: exit code 2, one line, no stack. */
-export class UsageError extends Error {
-  override name = "UsageError";
-}
-
-export type Shape = Record<string, z.ZodType>;
-
-/** What the command line makes of one key of a schema. */
-interface Flag {
-  key: string;
-  flag: string;
-  type: "boolean" | "number" | "string";
-  choices: string[] | undefined;
-  default: unknown;
-  required: boolean;
-  description: string;
-}
-
-/** Reads `argv` by a schema's shape. Values are converted, not yet checked: that is the schema's own work. */
+/**
+ * Reads `argv` by a schema's shape: `--flag value`, `--flag=value`, `--flag` and `--no-flag` for booleans; of a flag given
+ * twice the last counts. A value may begin with a dash unless it spells a known flag. Values are converted, and checked one
+ * by one; what is missing is not looked at.
+ */
 export function readFlags(shape: Shape, argv: string[], positionals: string[] = []): Record<string, unknown> {
-  const flags = describe(shape);
-  const options = Object.fromEntries(
-    flags.map(({ flag, type }) => [flag, { type: type === "boolean" ? ("boolean" as const) : ("string" as const) }]),
-  );
-  const known = new Set(Object.keys(options));
-  for (const word of argv) {
-    if (word === "--") break;
-    const name = /^--(?:no-)?([^=]+)/.exec(word)?.[1];
-    if (name && !known.has(name) && !known.has(`no-${name}`))
-      throw new UsageError(`unknown option --${name}${suggestion(name, [...known]).replace("mean ", "mean --")}`);
-  }
-  let parsed: { values: Record<string, unknown>; positionals: string[] };
-  try {
-    parsed = parseArgs({
-      args: argv,
-      options,
-      allowPositionals: true,
-      allowNegative: true,
-      strict: true,
-    }) as typeof parsed;
-  } catch (error) {
-    throw new UsageError((error as Error).message.split(". ")[0]!);
-  }
+  const flags = new Map(flagsOf(shape).map((flag) => [flag.name, flag]));
   const values: Record<string, unknown> = {};
-  for (const { key, flag, type } of flags) {
-    const value = parsed.values[flag];
-    if (value === undefined) continue;
-    values[key] = type === "number" ? toNumber(flag, String(value)) : value;
+  const words: string[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i]!;
+    if (word === "--") {
+      words.push(...argv.slice(i + 1));
+      break;
+    }
+    if (!word.startsWith("-") || word === "-") {
+      words.push(word);
+      continue;
+    }
+    const { flag, negated, inline } = find(word, flags);
+    const next = inline ?? argv[i + 1];
+    if (flag.type === "boolean") values[flag.key] = toBoolean(flag, inline) !== negated;
+    else if (next === undefined || (inline === undefined && flags.has(/^--([^=]+)/.exec(next)?.[1] ?? "")))
+      throw new UsageError(`--${flag.name} needs a value: ${flag.description}`);
+    else {
+      values[flag.key] = flag.type === "number" ? toNumber(flag, next) : next;
+      if (inline === undefined) i++;
+    }
   }
-  parsed.positionals.forEach((word, i) => {
+  words.forEach((word, i) => {
     const key = positionals[i];
-    if (!key) throw new UsageError(`unexpected argument ${word}`);
-    if (values[key] !== undefined) throw new UsageError(`${key} is given twice: ${word} and --${kebabCase(key)}`);
+    if (key === undefined) throw new UsageError(`unexpected argument ${word}`);
+    if (values[key] !== undefined) throw new UsageError(`${key} is given twice: ${values[key]} and ${word}`);
     values[key] = word;
   });
+  for (const flag of flags.values()) {
+    const checked = values[flag.key] === undefined ? undefined : shape[flag.key]!.safeParse(values[flag.key]);
+    if (checked?.error) throw new UsageError(explain(flag, values[flag.key], checked.error.issues[0]!));
+  }
   return values;
 }
 
@@ -67,74 +52,57 @@ export function parseFlags<T extends Shape>(
   argv: string[],
   positionals: string[] = [],
 ): z.output<z.ZodObject<T>> {
-  const result = schema.safeParse(readFlags(schema.shape as unknown as Shape, argv, positionals));
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const key = String(issue!.path[0] ?? "");
-  const missing = issue!.message.includes("received undefined");
-  const about = (schema.shape as unknown as Shape)[key]?.description ?? "";
-  throw new UsageError(missing ? `--${kebabCase(key)} is missing: ${about}` : `--${kebabCase(key)}: ${issue!.message}`);
+  const shape = schema.shape as unknown as Shape;
+  const values = readFlags(shape, argv, positionals);
+  requireFlags(shape, values);
+  return schema.parse(values);
 }
 
-/** The options of a schema as lines of help. */
-export function formatFlags(shape: Shape): string {
-  const rows = describe(shape).map(({ flag, type, choices, default: fallback, required, description }) => {
-    const negative = type === "boolean" && fallback === true;
-    const value = type === "boolean" ? "" : choices ? ` ${choices.join("|")}` : type === "number" ? " N" : " TEXT";
-    const note = required
-      ? " (required)"
-      : fallback === undefined || fallback === false
-        ? ""
-        : ` [${String(fallback)}]`;
-    return { left: `  --${negative ? "[no-]" : ""}${flag}${value}`, right: description + note };
-  });
-  const column = Math.min(34, Math.max(...rows.map(({ left }) => left.length)) + 2);
-  return rows
-    .map(({ left, right }) =>
-      left.length < column ? left.padEnd(column) + right : `${left}\n${" ".repeat(column)}${right}`,
-    )
-    .join("\n");
+/** @throws {UsageError} for the first flag without a value that has no default; `hint` says where else it may stand. */
+export function requireFlags(shape: Shape, values: Record<string, unknown>, hint = ""): void {
+  const missing = flagsOf(shape).find(({ key, required }) => required && values[key] === undefined);
+  if (missing) throw new UsageError(`--${missing.name} is missing: ${missing.description}${hint}`);
 }
 
-export function heading(text: string): string {
-  return styleText("bold", text);
+function find(word: string, flags: Map<string, Flag>): { flag: Flag; negated: boolean; inline: string | undefined } {
+  const [, name = word, inline] = /^--([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
+  const exact = flags.get(name);
+  if (exact) return { flag: exact, negated: false, inline };
+  const positive = name.startsWith("no-") ? flags.get(name.slice(3)) : undefined;
+  if (positive?.type === "boolean" && inline === undefined) return { flag: positive, negated: true, inline };
+  const known = [...flags.values()].flatMap(({ name, type, default: fallback }) =>
+    type === "boolean" && fallback !== false ? [name, `no-${name}`] : [name],
+  );
+  throw new UsageError(`unknown option ${word}${suggestion(name, known).replace("mean ", "mean --")}`);
 }
 
-function describe(shape: Shape): Flag[] {
-  return Object.entries(shape).map(([key, schema]) => {
-    const flag: Flag = {
-      key,
-      flag: kebabCase(key),
-      type: "string",
-      choices: undefined,
-      default: undefined,
-      required: true,
-      description: schema.description ?? "",
-    };
-    let inner: z.ZodType = schema;
-    for (;;) {
-      const def = inner.def as { type: string; innerType?: z.ZodType; defaultValue?: unknown; values?: unknown[] };
-      if (!flag.description && inner.description) flag.description = inner.description;
-      if (def.type === "default") {
-        flag.default = def.defaultValue;
-        flag.required = false;
-      } else if (def.type === "optional") flag.required = false;
-      if (!def.innerType) break;
-      inner = def.innerType;
-    }
-    if (inner instanceof z.ZodBoolean) flag.type = "boolean";
-    if (inner instanceof z.ZodNumber) flag.type = "number";
-    if (inner instanceof z.ZodEnum) flag.choices = inner.options.map(String);
-    if (inner instanceof z.ZodLiteral) {
-      flag.choices = Array.from(inner.values, String);
-      flag.type = Array.from(inner.values).every((value) => typeof value === "number") ? "number" : "string";
-    }
-    return flag;
-  });
+function toBoolean(flag: Flag, text: string | undefined): boolean {
+  if (text === undefined || text === "true") return true;
+  if (text === "false") return false;
+  throw new UsageError(`--${flag.name} is true or false, got "${text}"`);
 }
 
-function toNumber(flag: string, text: string): number {
+function toNumber(flag: Flag, text: string): number {
   const value = Number(text);
-  if (text.trim() === "" || Number.isNaN(value)) throw new UsageError(`--${flag} must be a number, got "${text}"`);
+  if (text.trim() === "" || Number.isNaN(value))
+    throw new UsageError(`--${flag.name} must be a number, got "${text}" (${flag.description})`);
   return value;
+}
+
+/** A zod issue about one flag, in words. */
+function explain(flag: Flag, value: unknown, issue: z.core.$ZodIssue): string {
+  const got = typeof value === "string" ? `"${value}"` : String(value);
+  if (flag.choices)
+    return `--${flag.name} must be one of ${flag.choices.join(", ")}, got ${got}${suggestion(String(value), flag.choices)}`;
+  const rule =
+    value === ""
+      ? "must not be empty"
+      : issue.code === "too_small"
+        ? `must be ${issue.inclusive ? "at least" : "above"} ${issue.minimum}`
+        : issue.code === "too_big"
+          ? `must be ${issue.inclusive ? "at most" : "below"} ${issue.maximum}`
+          : issue.code === "invalid_type" && issue.expected === "int"
+            ? "must be a whole number"
+            : issue.message;
+  return `--${flag.name} ${rule}, got ${got} (${flag.description})`;
 }

@@ -1,51 +1,96 @@
 // What every command that loads a model shares: its options, and loading it with its adapter and tokenizer.
-import { loadTokenizer, type Tokenizer } from "@qlora/data";
-import { attachAdapter } from "@qlora/trainer";
-import { loadModel, type Model, type Precision } from "@qlora/transformer";
+import { existsSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { setImmediate as tick } from "node:timers/promises";
+import { checkVocabulary, loadTokenizer, type Tokenizer } from "@qlora/data";
+import { basePrecision, parseConfig, readConfigFile, trainSchema } from "@qlora/trainer";
+import { linears, loadSteps, type Model, readModelConfig } from "@qlora/transformer";
 import { z } from "zod";
+import { readAdapter } from "./adapter.js";
+import { checkDevice, deviceOption } from "./device.js";
 import { progress } from "./progress.js";
+import { say } from "./terminal.js";
+import { setThreads, threadsOption } from "./threads.js";
+
+const { blockSize, doubleQuant, compute } = trainSchema.shape;
 
 export const modelOptions = {
-  model: z.string().min(1).describe("folder of the model"),
-  adapter: z.string().optional().describe("folder of a PEFT adapter to use with it"),
-  precision: z.enum(["nf4", "fp4", "int8", "bf16", "f32"]).default("f32").describe("how the linear layers are kept"),
-  blockSize: z
-    .literal([32, 64, 128, 256, 512, 1024, 2048, 4096])
-    .default(64)
-    .describe("weights that share one scale, in 4 bits"),
-  doubleQuant: z.boolean().default(true).describe("quantise the scales too"),
-  compute: z.enum(["f32", "int8"]).default("f32").describe("arithmetic of products with 4-bit weights"),
-  device: z.enum(["cpu", "cuda", "cuda-emu"]).default("cpu").describe("where to compute"),
-  threads: z.number().int().positive().max(1024).optional().describe("threads; default QLORA_THREADS, else all"),
+  model: z.string().min(1).describe("folder of the model: config.json, model.safetensors, tokenizer.json"),
+  adapter: z.string().min(1).optional().describe("folder of a PEFT adapter to use with it"),
+  precision: z
+    .enum(["nf4", "fp4", "int8", "bf16", "f32"])
+    .optional()
+    .describe("how the linear layers are kept; default f32, or as the adapter's run had them"),
+  blockSize: blockSize
+    .unwrap()
+    .optional()
+    .describe("weights that share one scale, in 4 and 8 bits; default 64, or as in the adapter's run"),
+  doubleQuant: doubleQuant
+    .unwrap()
+    .optional()
+    .describe("quantise the scales too; default yes, or as in the adapter's run"),
+  compute,
+  device: deviceOption,
+  threads: threadsOption,
 };
 
 export interface LoadedModel {
   model: Model;
   tokenizer: Tokenizer;
+  /** The chat template that the adapter's run named, if it did. */
+  template: string | undefined;
 }
 
-export function openModel(options: {
-  model: string;
-  adapter?: string | undefined;
-  precision: Precision;
-  blockSize: number;
-  doubleQuant: boolean;
-  compute: "f32" | "int8";
-}): LoadedModel {
-  const { precision, blockSize, doubleQuant, compute } = options;
-  const tokenizer = loadTokenizer(options.model);
+/** Loads a model as the options say; a bar shows it where it takes long. Ctrl-C ends it at the next tensor. */
+export async function openModel(options: z.output<z.ZodObject<typeof modelOptions>>): Promise<LoadedModel> {
+  const { model: dir, adapter, compute } = options;
+  checkDevice(options.device);
+  setThreads(options.threads);
+  const config = readModelConfig(dir);
+  const tokenizer = loadTokenizer(dir);
+  checkVocabulary(tokenizer, { rows: config.vocabSize });
+  const run = adapter === undefined ? undefined : trainedWith(adapter);
+  const { precision = "f32", blockSize = 64, doubleQuant = true } = { ...run?.options, ...defined(options) };
+  const adapters = adapter === undefined ? undefined : readAdapter(adapter, config);
+
   const bar = progress();
   const started = performance.now();
-  const model = loadModel(options.model, {
-    precision,
-    blockSize,
-    doubleQuant,
-    compute,
-    onProgress(done, total) {
-      if (performance.now() - started > 1000) bar.update(done, total, `loading ${done}/${total} tensors`);
-    },
-  });
+  const steps = loadSteps(dir, { precision, blockSize, doubleQuant, compute });
+  let step = steps.next();
+  for (; !step.done; step = steps.next()) {
+    const { done, total } = step.value;
+    if (performance.now() - started > 1000) bar.update(done, total, `loading ${done}/${total} tensors`);
+    await tick();
+  }
   bar.end();
-  if (options.adapter) attachAdapter(model, options.adapter);
-  return { model, tokenizer };
+  const model = step.value;
+  for (const linear of linears(model)) {
+    const own = adapters?.get(linear.name);
+    if (own) linear.adapter = own;
+  }
+  if (run && options.precision === undefined) say(`Base model in ${precision}, as ${run.path} says`);
+  return { model, tokenizer, template: run?.template };
+}
+
+/** What the run of an adapter kept its base in, where the adapter lies in a run's folder or is its best checkpoint's. */
+function trainedWith(adapter: string) {
+  const dir = resolve(adapter);
+  const home = basename(dirname(dir)) === "best" ? dirname(dirname(dir)) : dir;
+  const path = join(home, "config.yaml");
+  if (!existsSync(path)) return undefined;
+  try {
+    const config = parseConfig(readConfigFile(path));
+    const { blockSize, doubleQuant, template } = config;
+    return {
+      path: join(adapter, home === dir ? "" : "../..", "config.yaml"),
+      options: { precision: basePrecision(config), blockSize, doubleQuant },
+      template: template === "auto" ? undefined : template,
+    };
+  } catch {
+    return undefined; // some other program's config.yaml
+  }
+}
+
+function defined<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

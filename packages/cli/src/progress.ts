@@ -3,64 +3,69 @@
 export interface Progress {
   /** Shows `text` with a bar for `done` of `total`. */
   update(done: number, total: number, text: string): void;
-  /** Ends the line, leaving its last state on the screen. */
+  /** Ends the line, leaving its last state where states have been seen. */
   end(): void;
+  /** Takes the line away. */
+  clear(): void;
   /** Prints a line above the bar. */
   print(line: string): void;
 }
 
-const barWidth = 24;
+/** Milliseconds between two states on a terminal, and between two lines elsewhere. */
+const redraw = 50;
+const repeat = 10_000;
 
 /** Progress on a stream (stderr): a live bar on a terminal, at most a line every ten seconds elsewhere. */
 export function progress(stream: NodeJS.WriteStream = process.stderr): Progress {
-  let current = "";
-  let last = 0;
-  const live = stream.isTTY === true;
+  const live = stream.isTTY === true && process.env.TERM !== "dumb";
+  let current: string | undefined; // the newest state, and whether it is on the stream
+  let written = true;
+  let seen = false;
+  let onScreen = false;
+  let last = performance.now() - (live ? redraw : 0);
+  const write = () => {
+    stream.write(live ? `\r\x1b[2K${current}` : `${current}\n`);
+    written = true;
+    seen = true;
+    onScreen = live;
+    last = performance.now();
+  };
+  const reset = () => {
+    current = undefined;
+    seen = false;
+    onScreen = false;
+  };
   return {
     update(done, total, text) {
-      const now = performance.now();
-      current = `${bar(done / total)} ${text}`;
-      if (live) {
-        if (now - last < 50 && done < total) return;
-        last = now;
-        stream.write(`\r\x1b[2K${current.slice(0, Math.max(20, (stream.columns ?? 100) - 1))}`);
-      } else if (now - last > 10_000 || done === total) {
-        last = now;
-        stream.write(`${current}\n`);
-      }
+      current = line(done / total, text, live ? (stream.columns ?? 80) - 1 : 120);
+      written = false;
+      if (performance.now() - last >= (live ? redraw : repeat)) write();
     },
     end() {
-      if (live && current) stream.write("\n");
-      current = "";
+      if (current !== undefined && !written && (live || seen)) write();
+      if (onScreen) stream.write("\n");
+      reset();
     },
-    print(line) {
-      stream.write(live && current ? `\r\x1b[2K${line}\n${current}` : `${line}\n`);
+    clear() {
+      if (onScreen) stream.write("\r\x1b[2K");
+      reset();
+    },
+    print(text) {
+      stream.write(`${onScreen ? "\r\x1b[2K" : ""}${text}\n`);
+      if (onScreen) write();
     },
   };
 }
 
-function bar(share: number): string {
-  const eighths = Math.round(Math.min(1, Math.max(0, share)) * barWidth * 8);
+/** The bar takes what the text leaves, 24 cells at most and none below 8; the text is cut last. */
+function line(share: number, text: string, columns: number): string {
+  const cells = Math.min(24, columns - text.length - 3);
+  return (cells < 8 ? text : `${bar(share, cells)} ${text}`).slice(0, columns);
+}
+
+function bar(share: number, cells: number): string {
+  const eighths = Math.round(Math.min(1, Math.max(0, share)) * cells * 8);
   const full = Math.floor(eighths / 8);
-  const part = full < barWidth && eighths % 8 ? " ▏▎▍▌▋▊▉"[eighths % 8]! : "";
-  return `▕${("█".repeat(full) + part).padEnd(barWidth)}▏`;
-}
-
-/** 3723 → "1:02:03". */
-export function duration(seconds: number): string {
-  if (!Number.isFinite(seconds)) return "?";
-  const s = Math.round(seconds);
-  const [h, m] = [Math.floor(s / 3600), Math.floor(s / 60) % 60];
-  return `${h ? `${h}:` : ""}${h ? String(m).padStart(2, "0") : m}:${String(s % 60).padStart(2, "0")}`;
-}
-
-/** 3.2e9 → "2.98 GiB". */
-export function byteSize(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let i = 0;
-  while (bytes >= 1024 && i < units.length - 1) {
-    bytes /= 1024;
-    i++;
-  }
-  return `${i === 0 ? bytes : bytes.toPrecision(3)} ${units[i]}`;
+  const part = full < cells && eighths % 8 ? " ▏▎▍▌▋▊▉"[eighths % 8]! : "";
+  return `▕${("█".repeat(full) + part).padEnd(cells)}▏`;
 }

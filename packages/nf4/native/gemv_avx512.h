@@ -21,39 +21,41 @@ inline void permute_x(const float* x, int64_t k, float* out) {
     }
 }
 
-// The scales of rows begin … end ≤ begin + 16 of w where they are nested, in the order in which they are stored.
-inline void expand(const Weights4& w, int64_t begin, int64_t end, float* out) {
-  const BlockValues& v = w.scale;
-  const int64_t blocks = w.k / w.block, first = begin * blocks, count = (end - begin) * blocks;
-  for (int64_t i = 0; i < count; i += 64) {
-    const int64_t n = std::min<int64_t>(64, count - i);
-    vf value[4];
-    _mm_prefetch((const char*)v.codes + first + i + gemv_ahead / 8, _MM_HINT_T0);
-    map_codes<4>(v.planes, _mm512_maskz_loadu_epi8(~uint64_t(0) >> (64 - n), v.codes + first + i), value);
-    for (int j = 0; 16 * j < n; ++j, out += 16) {
-      // In tiles, 16 codes are one block of each row; otherwise consecutive blocks.
-      const vf absmax = w.tiled ? absmax_of(v.absmax, first + i / 16 + j, blocks) : absmax_of(v.absmax, first + i + 16 * j, 1);
-      const vf values = value[j] * absmax + v.offset;
-      if (n - 16 * j >= 16) store(out, values);
-      else store_part(out, values, int(n - 16 * j));
-    }
+// absmax of 16 rows from n and block b of each; `same` where it holds for all blocks of these rows.
+struct RowAbsmax {
+  const float* absmax;
+  int64_t blocks, first;
+  bool same;
+  vf values;
+  RowAbsmax(const Weights4& w, int64_t n) : absmax(w.scale.absmax), blocks(w.k / w.block), first(n * blocks) {
+    same = 256 % blocks == 0;
+    values = absmax_of(absmax, first, blocks);
   }
-}
+  vf at(int64_t b) const { return same ? values : absmax_of(absmax, first + b, blocks); }
+};
 
 // Tiles: lane = column of y, elements of x broadcast.
-template <int M>
-void gemv_tiles(const Product4& p, const float* scales, int64_t n) {
+template <int M, bool NESTED>
+void gemv_tiles(const Product4& p, int64_t n) {
   constexpr int A = gemv_sums<M>;
   const Weights4& w = p.w;
   const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
   const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
   const __m512 table = _mm512_loadu_ps(w.levels);
+  const int64_t blocks = w.k / w.block;
   const uint8_t* codes = w.codes + n / 16 * (w.k * 8);
+  const float* scales = w.scale.absmax + n * blocks;
+  const RowAbsmax absmax(w, n);
   const float* x = p.x;
-  vf total[M]{};
-  for (int64_t b = 0; b < w.k / w.block; ++b, scales += 16) {
+  vf total[M]{}, four[4]{};
+  for (int64_t b = 0; b < blocks; ++b) {
+    if (NESTED && b % 4 == 0) {
+      const uint8_t* c = w.scale.codes + (n * blocks + 16 * b);
+      _mm_prefetch((const char*)c + gemv_ahead / 8, _MM_HINT_T0);
+      map_codes<4>(w.scale.planes, _mm512_maskz_loadu_epi8(blocks - b < 4 ? (uint64_t(1) << (16 * (blocks - b))) - 1 : ~uint64_t(0), c), four);
+    }
+    if (!NESTED) _mm_prefetch((const char*)(scales + 16 * b) + gemv_ahead / 8, _MM_HINT_T0);
     vf sum[M][A]{};
-    _mm_prefetch((const char*)scales + gemv_ahead / 8, _MM_HINT_T0);
     for (int64_t t = 0; t < w.block / 16; ++t, codes += tile_bytes, x += 16) {
       _mm_prefetch((const char*)codes + gemv_ahead, _MM_HINT_T0);
       _mm_prefetch((const char*)codes + gemv_ahead + 64, _MM_HINT_T0);
@@ -69,7 +71,7 @@ void gemv_tiles(const Product4& p, const float* scales, int64_t n) {
         }
       }
     }
-    const vf scale = load(scales);
+    const vf scale = NESTED ? four[b % 4] * absmax.at(b) + w.scale.offset : load(scales + 16 * b);
 #pragma GCC unroll 4
     for (int m = 0; m < M; ++m) {
       const vf s = A == 2 ? sum[m][0] + sum[m][1] : (sum[m][0] + sum[m][1]) + (sum[m][A - 2] + sum[m][A - 1]);
@@ -79,6 +81,23 @@ void gemv_tiles(const Product4& p, const float* scales, int64_t n) {
   for (int m = 0; m < M; ++m) {
     float* y = p.out + m * w.n + n;
     store(y, p.accumulate ? load(y) + total[m] : total[m]);
+  }
+}
+
+// The scales of up to 16 rows of weights in rows, where they are nested.
+inline void expand(const Weights4& w, int64_t begin, int64_t end, float* out) {
+  const BlockValues& v = w.scale;
+  const int64_t blocks = w.k / w.block, stop = end * blocks;
+  for (int64_t i = begin * blocks; i < stop; i += 64) {
+    const int64_t n = std::min<int64_t>(64, stop - i);
+    vf value[4];
+    _mm_prefetch((const char*)v.codes + i + gemv_ahead / 8, _MM_HINT_T0);
+    map_codes<4>(v.planes, _mm512_maskz_loadu_epi8(~uint64_t(0) >> (64 - n), v.codes + i), value);
+    for (int j = 0; 16 * j < n; ++j, out += 16) {
+      const vf values = value[j] * absmax_of(v.absmax, i + 16 * j, 1) + v.offset;
+      if (n - 16 * j >= 16) store(out, values);
+      else store_part(out, values, int(n - 16 * j));
+    }
   }
 }
 
@@ -135,24 +154,22 @@ void gemv_row(const Product4& p, const float* permuted, const float* scales, int
     }
 }
 
-// Columns n … n + 16, fewer at the end of y.
+// Columns n … n + 16, fewer at the end of y; working memory for their scales.
 template <int M>
-void gemv_16(const Product4& p, const float* permuted, const float* scales, int64_t n, int64_t columns) {
-  if (p.w.tiled) return gemv_tiles<M>(p, scales, n);
+void gemv_16(const Product4& p, const float* permuted, int64_t n, int64_t columns, float* scratch) {
+  const bool nested = p.w.scale.codes != nullptr;
+  if (p.w.tiled) return (nested ? gemv_tiles<M, true> : gemv_tiles<M, false>)(p, n);
   const int64_t blocks = p.w.k / p.w.block;
+  if (nested) expand(p.w, n, n + columns, scratch);
+  const float* scales = nested ? scratch : p.w.scale.absmax + n * blocks;
   int64_t i = 0;
   for (; i + 4 <= columns; i += 4) gemv_row<M, 4>(p, permuted, scales + i * blocks, n + i);
   for (; i < columns; ++i) gemv_row<M, 1>(p, permuted, scales + i * blocks, n + i);
 }
 
 inline void gemv(const Product4& p, const float* permuted, int64_t begin, int64_t end, float* scratch) {
-  const int64_t blocks = p.w.k / p.w.block;
   const auto run = p.m == 1 ? gemv_16<1> : p.m == 2 ? gemv_16<2> : p.m == 3 ? gemv_16<3> : gemv_16<4>;
-  for (int64_t n = begin; n < end; n += 16) {
-    const int64_t columns = std::min<int64_t>(16, end - n);
-    if (p.w.scale.codes) expand(p.w, n, n + columns, scratch);
-    run(p, permuted, p.w.scale.codes ? scratch : p.w.scale.absmax + n * blocks, n, columns);
-  }
+  for (int64_t n = begin; n < end; n += 16) run(p, permuted, n, std::min<int64_t>(16, end - n), scratch);
 }
 
 }  // namespace qlora::QLORA_SIMD

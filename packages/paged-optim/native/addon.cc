@@ -31,13 +31,16 @@ void step(const Napi::CallbackInfo& info) {
     if (!!t.codes[i] != !!t.codes[0] && i < state_count[t.rule])
       throw Napi::TypeError::New(info.Env(), std::string(names[i]) + " must have the type of s0");
   }
-  for (int i = 0; i < most_states; ++i) t.absmax[i] = t.codes[i] ? args.array<float>(names[3 + i], (n + block - 1) / block)
-                                                                 : args.optional<float>(names[3 + i], 0);
+  for (int i = 0; i < most_states; ++i) {
+    if (t.codes[i]) t.absmax[i] = args.array<float>(names[3 + i], (n + block - 1) / block);
+    else args.optional<float>(names[3 + i], 0);
+  }
   t.master = args.optional<float>("master", n);
   const Span<uint32_t> random = args.optional<uint32_t>("random", 4);
   if (random.data) t.random = {{random.data[0], random.data[1]}, random.data[2], random.data[3]};
   t.first = args.size("first");
-  if (t.first % block) throw Napi::RangeError::New(info.Env(), "first must be a multiple of 256, got " + std::to_string(t.first));
+  if (t.first % block)
+    throw Napi::RangeError::New(info.Env(), "first must be a multiple of 256, got " + std::to_string(t.first));
   if (t.half_weights && !t.master && !random.data)
     throw Napi::TypeError::New(info.Env(), "bf16 weights need master or random");
   if (t.weights && t.master) throw Napi::TypeError::New(info.Env(), "master is for bf16 weights");

@@ -1,4 +1,5 @@
-// blockwise.h: 8-bit codes of one block of at most 256 elements, decode and encode (part of kernels_*.cc). Map: dynamic_map.h.
+// blockwise.h: 8-bit codes of one block of at most 256 elements, decode and encode (part of kernels_*.cc). The maps are
+// in dynamic_map.h.
 #pragma once
 #include "lookup.h"
 #include "optim.h"
@@ -22,24 +23,22 @@ inline void decode(const uint8_t* codes, float absmax, const DynamicMap& map, fl
 // The map's numbers, held in registers over a block.
 template <bool Signed>
 struct Encoder {
-  explicit Encoder(const DynamicMap& map) : slope(map.slope), offset(map.offset), end(map.end), midpoint(map.midpoint) {
-    for (int k = 0; k < 7; ++k) threshold[k] = splat(map.threshold[k]);
-  }
+  explicit Encoder(const DynamicMap& map)
+      : level(map), slope(map.slope), offset(map.offset), end(map.end), midpoint(map.midpoint) {}
 
   // The magnitude nearest to x in [0, 1], exactly: ties go to the smaller.
   vi nearest(vf x) const {
-    vi level{};
-    for (int k = 0; k < 6; ++k) level = count_above(level, x, threshold[k]);
-    const vf place = min(fma(x, slope[level], offset[level]), end[level]);
+    const vi l = level(x);
+    const vf place = min(fma(x, slope[l], offset[l]), end[l]);
     vi q = __builtin_convertvector(place, vi);
     const vf part = place - __builtin_convertvector(q, vf);
-    if (any_above(abs(part - 0.5f), splat(0.5f - optim::doubt))) [[unlikely]] {  // close to a midpoint: rounding may have crossed it
+    if (any_above(abs(part - 0.5f), splat(0.5f - optim::doubt))) [[unlikely]] {  // rounding may have crossed a midpoint
       for (int k = 0; k < W; ++k) {
         if (q[k] > 0 && !(x[k] > midpoint[q[k] - 1])) --q[k];
         else if (x[k] > midpoint[q[k]]) ++q[k];
       }
     }
-    return count_above(q, x, threshold[6]);
+    return q;
   }
 
   vi operator()(vf x) const {
@@ -50,7 +49,7 @@ struct Encoder {
     return c > 0 ? c : vi{};  // −1 has no code: the nearest is 0
   }
 
-  vf threshold[7];
+  Level level;
   Lookup8 slope, offset, end;
   const float* midpoint;
 };
@@ -65,8 +64,8 @@ inline float bounded(int32_t bits) {
 
 template <bool Signed>
 inline float encode_block(const float* x, const DynamicMap& map, uint8_t* codes, int n) {
-  // Sizes compare like their bits. Infinite states (an overflowed second moment) count as the largest finite value, so that
-  // their block still decodes; an absmax below the normal numbers counts as zero, for its reciprocal could overflow.
+  // Sizes compare like their bits. Infinite states (an overflowed second moment) count as the largest finite value, so
+  // that their block still decodes; an absmax below the normal numbers counts as zero: its reciprocal could overflow.
   vi most{};
   int i = 0;
   for (; i + W <= n; i += W) most = larger(most, (vi)abs(load(x + i)));

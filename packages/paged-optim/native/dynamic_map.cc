@@ -1,4 +1,4 @@
-// dynamic_map.cc: builds the two maps. Everything in f32 with single-rounding fma, which gives bitsandbytes' values to the bit.
+// dynamic_map.cc: builds the two maps, in f32 with single-rounding fma, which gives bitsandbytes' values to the bit.
 #include "dynamic_map.h"
 
 #include <cmath>
@@ -36,18 +36,29 @@ DynamicMap build(bool is_signed) {
     uint32_t bits;
     std::memcpy(&bits, &map.value[c], 4);
     for (int k = 0; k < 4; ++k) map.plane[k][c] = uint8_t(bits >> 8 * k);
-    map.midpoint[c] = c < last - 1 ? (magnitude[c] + magnitude[c + 1]) * 0.5f : std::numeric_limits<float>::infinity();
+    map.midpoint[c] = c < last ? (magnitude[c] + magnitude[c + 1]) * 0.5f : std::numeric_limits<float>::infinity();
   }
 
   for (int i = 0; i < 7; ++i) {
-    // A line through two magnitudes of the decade that is q + 0.5 at q: whole numbers at the midpoints. The first decade has
-    // one or two magnitudes and shares its level with zero; there the line goes through its midpoints themselves.
+    // A line through two magnitudes of the decade that is q + 0.5 at q: whole numbers at the midpoints. The first
+    // decade has one or two magnitudes and shares its level with zero; there the line goes through its midpoints
+    // themselves.
     const double low = i ? magnitude[first[i]] : map.midpoint[0];
     const double spacing = i ? double(magnitude[first[i] + 1]) - low : is_signed ? 2 * low : map.midpoint[1] - low;
     map.slope[i] = float(1 / spacing);
     map.offset[i] = float((i ? first[i] + 0.5 : 1.0) - low / spacing);
     map.end[i] = float(first[i + 1] - 1) + 0.5f;
-    map.threshold[i] = (magnitude[first[i + 1] - 1] + magnitude[first[i + 1]]) * 0.5f;
+    map.threshold[i] = map.midpoint[first[i + 1] - 1];
+  }
+  map.offset[7] = map.end[7] = float(last) + 0.5f;
+
+  for (int i = 0; i < 32; ++i) {
+    map.cut[i] = std::numeric_limits<float>::infinity();
+    for (float threshold : map.threshold) {
+      if (threshold >= std::ldexp(1.0f, i - 30)) continue;
+      if (i > 0 && threshold < std::ldexp(1.0f, i - 31)) ++map.base[i];
+      else map.cut[i] = threshold;
+    }
   }
   return map;
 }

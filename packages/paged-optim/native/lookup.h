@@ -1,4 +1,5 @@
-// lookup.h: what blockwise.h needs of each instruction set: tables indexed by registers, codes in and out (part of kernels_*.cc).
+// lookup.h: what blockwise.h needs of each instruction set: tables indexed by registers, codes out (part of
+// kernels_*.cc).
 #pragma once
 #include "dynamic_map.h"
 #include "qlora/vec.h"
@@ -14,10 +15,25 @@ inline void store_codes(uint8_t* p, vi v) {
 }
 inline int32_t largest(vi v) { return _mm512_reduce_max_epi32((__m512i)v); }
 inline bool any_above(vf x, vf t) { return _mm512_cmp_ps_mask((__m512)x, (__m512)t, _CMP_GT_OQ); }
-inline vi count_above(vi n, vf x, vf t) {
-  return (vi)_mm512_mask_add_epi32((__m512i)n, _mm512_cmp_ps_mask((__m512)x, (__m512)t, _CMP_GT_OQ), (__m512i)n,
-                                   _mm512_set1_epi32(1));
-}
+
+// How many of the map's thresholds lie below x in [0, 1]: no binade has two, so the exponent says which to compare.
+struct Level {
+  explicit Level(const optim::DynamicMap& map) {
+    for (int k = 0; k < 2; ++k) {
+      base[k] = _mm512_load_si512(map.base + 16 * k);
+      cut[k] = _mm512_load_ps(map.cut + 16 * k);
+    }
+  }
+  vi operator()(vf x) const {
+    const __m512i exponent = _mm512_sub_epi32(_mm512_srli_epi32((__m512i)x, 23), _mm512_set1_epi32(96)),
+                  binade = _mm512_max_epi32(exponent, _mm512_setzero_si512()),
+                  level = _mm512_permutex2var_epi32(base[0], binade, base[1]);
+    const __mmask16 above = _mm512_cmp_ps_mask((__m512)x, _mm512_permutex2var_ps(cut[0], binade, cut[1]), _CMP_GT_OQ);
+    return (vi)_mm512_mask_add_epi32(level, above, level, _mm512_set1_epi32(1));
+  }
+  __m512i base[2];
+  __m512 cut[2];
+};
 
 // table[i], i < 8, from one register.
 struct Lookup8 {
@@ -26,7 +42,8 @@ struct Lookup8 {
   __m512 t;
 };
 
-// x [64] = map.value[codes [64]]: the four bytes of each value are looked up by themselves, 64 at a time, and put together.
+// x [64] = map.value[codes [64]]: the four bytes of a value are looked up by themselves, 64 at a time, and put
+// together.
 struct Decoder {
   explicit Decoder(const optim::DynamicMap& map) {
     for (int k = 0; k < 16; ++k) plane[k] = _mm512_load_si512(map.plane[0] + 64 * k);
@@ -50,8 +67,18 @@ struct Decoder {
   __m512i plane[16];
 };
 #else
-// n + (x > t ? 1 : 0), and whether x > t in any lane.
-inline vi count_above(vi n, vf x, vf t) { return n - (x > t); }
+// How many of the map's thresholds lie below x.
+struct Level {
+  explicit Level(const optim::DynamicMap& map) {
+    for (int k = 0; k < 7; ++k) threshold[k] = splat(map.threshold[k]);
+  }
+  vi operator()(vf x) const {
+    vi level{};
+    for (vf t : threshold) level -= x > t;
+    return level;
+  }
+  vf threshold[7];
+};
 #if defined(__AVX2__)
 inline int32_t largest(vi v) {
   __m128i m = _mm_max_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1));

@@ -1,7 +1,8 @@
 // optim.h: the optimiser kernels' contract; one table of them per instruction set (simd.h).
 //
-// Everything works on runs of consecutive elements and is elementwise (but for absmax and sums), so results depend neither on
-// threads nor on where a run is cut. Codes: 8-bit blockwise, one f32 absmax per 256 elements (dynamic_map.h).
+// Everything works on runs of consecutive elements and is elementwise (but for absmax and sums), so results depend
+// neither on threads nor on where a run is cut. Codes: 8-bit blockwise, one f32 absmax per 256 elements
+// (dynamic_map.h).
 #pragma once
 #include <cstdint>
 
@@ -16,7 +17,9 @@ enum Rule : int { adam, lion, ademamix, sgd, rules };
 //   adam: m v     lion: m     ademamix: m1 m2 v     sgd: momentum
 inline constexpr int state_count[rules] = {2, 1, 3, 1};
 inline constexpr int most_states = 3;
-inline bool is_second_moment(int rule, int state) { return (rule == adam && state == 1) || (rule == ademamix && state == 2); }
+inline bool is_second_moment(int rule, int state) {
+  return (rule == adam && state == 1) || (rule == ademamix && state == 2);
+}
 
 // The numbers of one step, ready to multiply with (src/hyper.ts computes them in f64; the same order there).
 struct Hyper {
@@ -37,7 +40,8 @@ inline constexpr int hyper_floats = sizeof(Hyper) / 4;
 
 inline constexpr int block = 256;
 
-// Where stochastic rounding takes its bits from: Philox4x32-10 under `key`, counter (element, parameter, step); rounding.h.
+// Where stochastic rounding takes its bits: Philox4x32-10 under `key`, counter (element, parameter, step); see
+// rounding.h.
 struct Random {
   uint32_t key[2];
   uint32_t parameter, step;
@@ -59,6 +63,8 @@ struct Kernels {
   double (*sum_squares)(const float* x, int64_t n);
   // x *= a
   void (*scale)(float* x, float a, int64_t n);
+  // of a page, for page_file.h
+  uint64_t (*checksum)(const uint8_t* data, uint64_t bytes);
 };
 
 }  // namespace qlora::optim

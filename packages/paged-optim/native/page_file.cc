@@ -10,26 +10,14 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <set>
+
+#include "optim.h"
 
 namespace qlora::optim {
 namespace {
 
 constexpr char magic[] = "qlora optimiser state pages, version 1\n";
-
-// Every byte counts, and each step is a bijection: a page that differs in one word has another sum.
-uint64_t checksum(const uint8_t* data, uint64_t bytes) {
-  constexpr uint64_t factor = 0x9e3779b97f4a7c15u;
-  uint64_t lane[4] = {1, 2, 3, 4}, word[4];
-  uint64_t i = 0;
-  for (; i + 32 <= bytes; i += 32) {
-    std::memcpy(word, data + i, 32);
-    for (int k = 0; k < 4; ++k) lane[k] = (lane[k] ^ word[k]) * factor;
-  }
-  for (; i < bytes; ++i) lane[0] = (lane[0] ^ data[i]) * factor;
-  uint64_t sum = bytes;
-  for (uint64_t x : lane) sum = (sum ^ x ^ x >> 32) * factor;
-  return sum;
-}
 
 // All bytes, or the error; errno 0 when a read meets the end of the file.
 template <class Call>
@@ -44,10 +32,12 @@ PageFileError all(const char* name, Call call, uint64_t bytes, uint64_t offset) 
 }
 
 PageFileError read_all(int file, uint8_t* to, uint64_t bytes, uint64_t offset) {
-  return all("read", [&](uint64_t done) { return pread(file, to + done, bytes - done, off_t(offset + done)); }, bytes, offset);
+  const auto call = [&](uint64_t done) { return pread(file, to + done, bytes - done, off_t(offset + done)); };
+  return all("read", call, bytes, offset);
 }
 PageFileError write_all(int file, const uint8_t* from, uint64_t bytes, uint64_t offset) {
-  return all("write", [&](uint64_t done) { return pwrite(file, from + done, bytes - done, off_t(offset + done)); }, bytes, offset);
+  const auto call = [&](uint64_t done) { return pwrite(file, from + done, bytes - done, off_t(offset + done)); };
+  return all("write", call, bytes, offset);
 }
 
 // Blocks on the disk for the whole file, so that a full disk is found now.
@@ -68,6 +58,27 @@ PageFileError reserve(int file, uint64_t bytes) {
 
 }  // namespace
 
+// What process.exit() leaves open: it ends the process without destroying JavaScript's objects.
+class OpenFiles {
+ public:
+  ~OpenFiles() {
+    while (!files_.empty()) (*files_.begin())->remove();
+  }
+  void remember(PageFile* file) {
+    std::lock_guard lock(mutex_);
+    files_.insert(file);
+  }
+  void forget(PageFile* file) {
+    std::lock_guard lock(mutex_);
+    files_.erase(file);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<PageFile*> files_;
+};
+static OpenFiles open_files;
+
 Frames::Frames(uint64_t bytes) : bytes(bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory != MAP_FAILED) data = static_cast<uint8_t*>(memory);
@@ -76,12 +87,15 @@ Frames::~Frames() {
   if (data) munmap(data, bytes);
 }
 
-PageFile::PageFile(const std::string& path, uint64_t page_bytes, uint64_t pages, uint32_t frames, bool direct, PageFileError& error)
+PageFile::PageFile(const std::string& path, uint64_t page_bytes, uint64_t pages, uint32_t frames, bool direct,
+                   PageFileError& error)
     : path_(path), page_bytes_(page_bytes), direct_(direct), checksums_(pages), pending_(frames) {
   frames_ = std::make_shared<Frames>(page_bytes * frames);
   if (!frames_->data) error = {ENOMEM, "mmap", 0};
   else error = open(path, direct);
-  if (!error.call) thread_ = std::thread([this] { work(); });
+  // Direct transfers wait for the disk, which does several at a time faster; others are copies, one in and one out.
+  if (!error.call)
+    for (int i = 0; i < (direct ? 4 : 2); ++i) threads_.emplace_back([this] { work(); });
 }
 
 PageFileError PageFile::open(const std::string& path, bool direct) {
@@ -113,7 +127,11 @@ PageFileError PageFile::open(const std::string& path, bool direct) {
     if (!error.call) error = write_all(file, line.data, header, 0);
     if (!error.call) error = reserve(file, header + page_bytes_ * checksums_.size());
   }
-  if (!error.call) return file_ = file, error;
+  if (!error.call) {
+    file_ = file;
+    open_files.remember(this);
+    return error;
+  }
   if (ours) unlink(path.c_str());
   close(file);
   return error;
@@ -125,19 +143,25 @@ PageFile::~PageFile() {
     std::lock_guard lock(mutex_);
     stop_ = true;
   }
-  submitted_.notify_one();
-  thread_.join();
-  struct stat mine {}, there {};  // delete what is at the path only if it is still this file
-  if (!fstat(file_, &mine) && !stat(path_.c_str(), &there) && mine.st_ino == there.st_ino && mine.st_dev == there.st_dev)
-    unlink(path_.c_str());
+  submitted_.notify_all();
+  for (auto& thread : threads_) thread.join();
+  remove();
   close(file_);
+}
+
+// Deletes what is at the path if it is still this file.
+void PageFile::remove() {
+  open_files.forget(this);
+  struct stat mine {}, at {};
+  if (!fstat(file_, &mine) && !stat(path_.c_str(), &at) && mine.st_ino == at.st_ino && mine.st_dev == at.st_dev)
+    unlink(path_.c_str());
 }
 
 void PageFile::submit(bool write, uint32_t frame, uint64_t page, uint64_t bytes) {
   {
     std::lock_guard lock(mutex_);
     ++pending_[frame];
-    queue_.push_back({write, frame, page, bytes});
+    queue_.push_back({write, frame, page, bytes, false});
   }
   submitted_.notify_one();
 }
@@ -155,34 +179,51 @@ uint64_t PageFile::wait(uint32_t frame, PageFileError& error) {
 }
 
 PageFileError PageFile::run(const Operation& operation) {
+  const auto sum = tables<Kernels>.active().checksum;
   const uint64_t offset = header + operation.page * page_bytes_;
   uint8_t* frame = frames_->data + operation.frame * page_bytes_;
   // Direct transfers are of whole disk blocks.
   const uint64_t bytes = direct_ ? (operation.bytes + 4095) / 4096 * 4096 : operation.bytes;
   if (operation.write) {
-    checksums_[operation.page] = checksum(frame, operation.bytes);
+    checksums_[operation.page] = sum(frame, operation.bytes);
     return write_all(file_, frame, bytes, offset);
   }
   PageFileError error = read_all(file_, frame, bytes, offset);
-  if (!error.call && checksum(frame, operation.bytes) != checksums_[operation.page]) error = {0, "checksum", offset};
+  if (!error.call && sum(frame, operation.bytes) != checksums_[operation.page]) error = {0, "checksum", offset};
   return error;
+}
+
+// The first operation that waits for none before it.
+std::deque<PageFile::Operation>::iterator PageFile::next() {
+  for (auto it = queue_.begin(); it != queue_.end(); ++it) {
+    bool free = !it->running;
+    for (auto before = queue_.begin(); free && before != it; ++before)
+      free = before->frame != it->frame && before->page != it->page;
+    if (free) return it;
+  }
+  return queue_.end();
 }
 
 void PageFile::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    submitted_.wait(lock, [&] { return stop_ || !queue_.empty(); });
+    auto it = queue_.end();
+    submitted_.wait(lock, [&] { return stop_ || (it = next()) != queue_.end(); });
     if (stop_) return;  // what is left need not be done: the file goes
-    const Operation operation = queue_.front();
-    queue_.pop_front();
+    it->running = true;
+    const Operation operation = *it;
     if (!error_.call) {
       lock.unlock();
       const PageFileError error = run(operation);
       lock.lock();
-      if (error.call) error_ = error;
+      if (error.call && !error_.call) error_ = error;
     }
+    // The deque may have grown and shrunk meanwhile: find the operation by its frame, of which only one runs at a time.
+    for (it = queue_.begin(); !it->running || it->frame != operation.frame;) ++it;
+    queue_.erase(it);
     --pending_[operation.frame];
     done_.notify_all();
+    submitted_.notify_one();  // what waited for this one
   }
 }
 

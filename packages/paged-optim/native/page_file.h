@@ -1,7 +1,7 @@
-// page_file.h: pages of a file moved to and from frames in memory by a thread of its own, while the caller computes.
+// page_file.h: pages of a file moved to and from frames in memory by threads of its own, while the caller computes.
 //
-// Operations run one after another in the order of their submission, so a write and then a read into the same frame need no
-// waiting in between. After the first failure nothing further is done; every wait reports it.
+// Operations on the same frame or the same page run in the order of their submission, so a write and then a read into
+// the same frame need no waiting in between. After the first failure nothing further is done; every wait reports it.
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -32,10 +32,11 @@ struct Frames {
 class PageFile {
  public:
   static constexpr uint64_t header = 4096;  // a line that says what the file is; pages follow
-  // Creates the file, reserves header + pages · page_bytes on the disk and locks it. An existing file is overwritten only
-  // when it is such a file and no one holds its lock. Not opened when error.call is set.
-  PageFile(const std::string& path, uint64_t page_bytes, uint64_t pages, uint32_t frames, bool direct, PageFileError& error);
-  ~PageFile();  // ends the thread after the operation it is at, deletes the file
+  // Creates the file, locks it and reserves header + pages · page_bytes on the disk. An existing file is overwritten
+  // only when it is such a file and no one holds its lock. Not opened when error.call is set.
+  PageFile(const std::string& path, uint64_t page_bytes, uint64_t pages, uint32_t frames, bool direct,
+           PageFileError& error);
+  ~PageFile();  // ends the threads after the operations they are at, deletes the file
 
   const std::shared_ptr<Frames>& frames() const { return frames_; }
   uint64_t page_bytes() const { return page_bytes_; }
@@ -52,7 +53,11 @@ class PageFile {
     bool write;
     uint32_t frame;
     uint64_t page, bytes;
+    bool running = false;
   };
+  std::deque<Operation>::iterator next();
+  friend class OpenFiles;
+  void remove();
   PageFileError open(const std::string& path, bool direct);
   PageFileError run(const Operation& operation);
   void work();
@@ -62,15 +67,15 @@ class PageFile {
   const bool direct_;
   int file_ = -1;
   std::shared_ptr<Frames> frames_;
-  std::vector<uint64_t> checksums_;  // of each page as last written; the thread's own
+  std::vector<uint64_t> checksums_;  // of each page as last written
 
   std::mutex mutex_;
   std::condition_variable submitted_, done_;
-  std::deque<Operation> queue_;
+  std::deque<Operation> queue_;    // in the order of submission; those under way stay until they are done
   std::vector<uint32_t> pending_;  // operations left for each frame
   PageFileError error_;
   bool stop_ = false;
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace qlora::optim

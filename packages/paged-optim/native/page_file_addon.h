@@ -1,4 +1,5 @@
-// page_file_addon.h: the page file as a JavaScript class: checks, memory as one ArrayBuffer, errors with code and offset.
+// page_file_addon.h: the page file as a JavaScript class: checks, memory as one ArrayBuffer, errors with call and
+// offset.
 #pragma once
 #include <cerrno>
 #include <cstring>
@@ -8,13 +9,16 @@
 
 namespace qlora::optim {
 
-// new PageFile(path, pageBytes, pages, frames, direct)    .memory()  .read(frame, page, bytes)  .write(…)  .wait(frame)  .close()
+// new PageFile(path, pageBytes, pages, frames, direct)
+//   .memory()   .read(frame, page, bytes)   .write(frame, page, bytes)   .wait(frame)   .close()
 class PageFileAddon : public Napi::ObjectWrap<PageFileAddon> {
  public:
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "PageFile",
-                       {InstanceMethod<&PageFileAddon::memory>("memory"), InstanceMethod<&PageFileAddon::transfer<false>>("read"),
-                        InstanceMethod<&PageFileAddon::transfer<true>>("write"), InstanceMethod<&PageFileAddon::wait>("wait"),
+                       {InstanceMethod<&PageFileAddon::memory>("memory"),
+                        InstanceMethod<&PageFileAddon::transfer<false>>("read"),
+                        InstanceMethod<&PageFileAddon::transfer<true>>("write"),
+                        InstanceMethod<&PageFileAddon::wait>("wait"),
                         InstanceMethod<&PageFileAddon::close>("close")});
   }
 
@@ -23,10 +27,10 @@ class PageFileAddon : public Napi::ObjectWrap<PageFileAddon> {
     const std::string path = args.string("path");
     const uint64_t page_bytes = uint64_t(args.size("pageBytes"));
     if (page_bytes == 0 || page_bytes % 4096)
-      throw Napi::RangeError::New(Env(), "pageBytes must be a multiple of 4096, got " + std::to_string(page_bytes));
+      refuse("pageBytes must be a multiple of 4096, got " + std::to_string(page_bytes));
     const uint64_t pages = uint64_t(args.size("pages")), frames = uint64_t(args.size("frames"));
     args.product(page_bytes, pages + 1, "pages");
-    if (frames < 1 || frames > 1u << 30) throw Napi::RangeError::New(Env(), "frames must be 1 to 2^30, got " + std::to_string(frames));
+    if (frames < 1 || frames > 1u << 30) refuse("frames must be 1 to 2^30, got " + std::to_string(frames));
     args.product(page_bytes, frames, "frames");
     PageFileError error;
     file_ = std::make_unique<PageFile>(path, page_bytes, pages, uint32_t(frames), args.flag("direct"), error);
@@ -37,12 +41,14 @@ class PageFileAddon : public Napi::ObjectWrap<PageFileAddon> {
   }
 
  private:
+  [[noreturn]] void refuse(const std::string& message) { throw Napi::RangeError::New(Env(), message); }
   [[noreturn]] void fail(const PageFileError& error) {
     Napi::Error failure = Napi::Error::New(Env(), error.code ? std::strerror(error.code) : "unexpected bytes");
     failure.Set("errno", Napi::Number::New(Env(), error.code));
     failure.Set("call", Napi::String::New(Env(), error.call));
     failure.Set("offset", Napi::Number::New(Env(), double(error.offset)));
-    failure.Set("noSpace", Napi::Boolean::New(Env(), error.code == ENOSPC || error.code == EDQUOT || error.code == EFBIG));
+    const bool no_space = error.code == ENOSPC || error.code == EDQUOT || error.code == EFBIG;
+    failure.Set("noSpace", Napi::Boolean::New(Env(), no_space));
     failure.Set("locked", Napi::Boolean::New(Env(), error.code == EWOULDBLOCK));
     throw failure;
   }
@@ -52,8 +58,8 @@ class PageFileAddon : public Napi::ObjectWrap<PageFileAddon> {
   }
   uint32_t frame(Args& args) {
     const int64_t frame = args.size("frame");
-    if (frame >= file().frame_count())
-      throw Napi::RangeError::New(Env(), "frame must be below " + std::to_string(file().frame_count()) + ", got " + std::to_string(frame));
+    const uint32_t count = file().frame_count();
+    if (frame >= count) refuse("frame must be below " + std::to_string(count) + ", got " + std::to_string(frame));
     return uint32_t(frame);
   }
 
@@ -69,7 +75,7 @@ class PageFileAddon : public Napi::ObjectWrap<PageFileAddon> {
     const uint32_t frame = this->frame(args);
     const uint64_t page = uint64_t(args.size("page")), bytes = uint64_t(args.size("bytes"));
     if (page >= file().pages() || bytes > file().page_bytes())
-      throw Napi::RangeError::New(Env(), "page " + std::to_string(page) + " or bytes " + std::to_string(bytes) + " out of range");
+      refuse("page " + std::to_string(page) + " or bytes " + std::to_string(bytes) + " out of range");
     file().submit(Write, frame, page, bytes);
   }
   // Milliseconds waited.

@@ -69,8 +69,8 @@ inline void philox(vu c[4], const uint32_t key[2]) {
   }
 }
 
-// 16 random bits for each of 128 elements from 16 counters: element e takes counter 16·(e / 128) + e % 16 and of its eight
-// halves number (e % 128) / 16, lower half of a word first.
+// 16 random bits for each of 128 elements from 16 counters: element e takes counter 16·(e / 128) + e % 16 and of its
+// eight halves number (e % 128) / 16, lower half of a word first.
 inline void random_bits(int64_t first, const Random& random, uint32_t bits[4][16]) {
   static constexpr uint32_t lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   const uint64_t counter = uint64_t(first) / 8;  // a multiple of 16: adding a lane never carries

@@ -1,4 +1,4 @@
-// rules.h: one step of each rule on f32 (part of kernels_*.cc, compiled once per instruction set). Hyper's fields: optim.h.
+// rules.h: one step of each rule on f32 (part of kernels_*.cc, compiled once per instruction set). Hyper is in optim.h.
 #pragma once
 #include "optim.h"
 #include "qlora/vec.h"
@@ -7,7 +7,7 @@ namespace qlora::QLORA_SIMD {
 
 using optim::Hyper;
 
-// f(p, g, s) on registers, over n elements; s holds S states. The gradient arrives scaled, with the coupled decay added.
+// f(p, g, s) on registers, over n elements; s holds S states. The gradient comes scaled, with the coupled decay added.
 template <int S, class F>
 inline void each(float* p, const float* g, float* const* s, int64_t n, const Hyper& h, F f) {
   const vf scale = splat(h.scale), l2 = splat(h.l2);
@@ -71,8 +71,8 @@ inline void ademamix(float* p, const float* g, float* const* s, int64_t n, const
 
 // SGD with momentum, as torch.optim.SGD with dampening 0:   b = μ·b + g     p = decay·p − rate·(nesterov ? g + μ·b : b)
 inline void sgd(float* p, const float* g, float* const* s, int64_t n, const Hyper& h) {
-  const vf momentum = splat(h.b1), now = splat(h.nesterov), buffer = splat(h.nesterov ? h.b1 : 1.0f), decay = splat(h.decay),
-           rate = splat(-h.rate);
+  const vf momentum = splat(h.b1), now = splat(h.nesterov), buffer = splat(h.nesterov ? h.b1 : 1.0f),
+           decay = splat(h.decay), rate = splat(-h.rate);
   each<1>(p, g, s, n, h, [=](vf& p, vf g, vf* s) {
     s[0] = fma(momentum, s[0], g);
     p = fma(rate, fma(buffer, s[0], now * g), decay * p);

@@ -1,4 +1,5 @@
-// step.cc: the portable driver: cuts a run into tasks, and where numbers are packed works block by block in the L1 cache.
+// step.cc: the portable driver: cuts a run into tasks; where numbers are packed it works block by block in the L1
+// cache.
 #include "step.h"
 
 #include <algorithm>
@@ -15,16 +16,16 @@ void step_packed(const Kernels& k, const Step& t, int64_t from, int64_t to) {
   for (int64_t at = from; at < to; at += block) {
     const int n = int(std::min<int64_t>(block, to - at));
     float* s[most_states];
+    const auto map = [&](int i) -> const DynamicMap& { return dynamic_map(!is_second_moment(t.rule, i)); };
     for (int i = 0; i < states; ++i) {
       s[i] = t.codes[i] ? unpacked[i] : t.state[i] + at;
-      if (t.codes[i])
-        k.decode(t.codes[i] + at, t.absmax[i][at / block], dynamic_map(!is_second_moment(t.rule, i)), s[i], n);
+      if (t.codes[i]) k.decode(t.codes[i] + at, t.absmax[i][at / block], map(i), s[i], n);
     }
     float* p = t.master ? t.master + at : t.weights ? t.weights + at : weights;
     if (p == weights) k.widen(t.half_weights + at, p, n);
     k.update[t.rule](p, t.gradient + at, s, n, t.hyper);
     for (int i = 0; i < states; ++i)
-      if (t.codes[i]) t.absmax[i][at / block] = k.encode(s[i], dynamic_map(!is_second_moment(t.rule, i)), t.codes[i] + at, n);
+      if (t.codes[i]) t.absmax[i][at / block] = k.encode(s[i], map(i), t.codes[i] + at, n);
     if (t.master) k.narrow(p, t.half_weights + at, n);
     else if (!t.weights) k.narrow_stochastic(p, t.half_weights + at, n, t.first + at, t.random);
   }

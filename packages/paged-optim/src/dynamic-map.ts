@@ -21,8 +21,19 @@ function magnitudes(signed: boolean): number[] {
 
 const sorted = [false, true].map((signed) => {
   const positive = magnitudes(signed);
-  const values = signed ? [...positive.slice(1, -1).map((v) => -v).reverse(), ...positive] : positive;
-  return { values: Float32Array.from(values), midpoints: positive.slice(1).map((v, q) => f(f(v + positive[q]!) * 0.5)) };
+  const values = signed
+    ? [
+        ...positive
+          .slice(1, -1)
+          .map((v) => -v)
+          .reverse(),
+        ...positive,
+      ]
+    : positive;
+  return {
+    values: Float32Array.from(values),
+    midpoints: positive.slice(1).map((v, q) => f(f(v + positive[q]!) * 0.5)),
+  };
 });
 
 /** The values by code, ascending: signed −0.993 … 1 with 0 at 127, unsigned 0 … 1. */

@@ -1,6 +1,6 @@
 // @qlora/paged-optim: optimisers with 32- and 8-bit states, in memory or in the pages of a file.
 
-export { loraPlusGroups, type LoraPlusOptions } from "./lora-plus.js";
+export { type LoraPlusOptions, loraPlusGroups } from "./lora-plus.js";
 export { setSimd, setThreads, simd, simds, threads } from "./native.js";
 export { clipFactor, clipGradNorm, firstNonFinite, gradNorm } from "./norm.js";
 export type { Optimizer, PlacementOptions } from "./optimizer.js";

@@ -43,8 +43,7 @@ export function slots({ states, bits, master }: Format): Slot[] {
 /** Elements of a slot for n elements of the parameter. */
 export const slotLength = (slot: Slot, n: number) => (slot.per === 1 ? n : Math.ceil(n / block));
 
-const slotBytes = (slot: Slot, n: number) =>
-  Math.ceil((slotLength(slot, n) * (slot.dtype === "U8" ? 1 : 4)) / 64) * 64;
+const slotBytes = (slot: Slot, n: number) => Math.ceil((slotLength(slot, n) * (slot.dtype === "U8" ? 1 : 4)) / 64) * 64;
 
 /** Bytes of the state of n elements. */
 export function segmentBytes(format: Format, n: number): number {
@@ -56,7 +55,8 @@ export function views(format: Format, n: number, memory: Uint8Array, offset: num
   let at = memory.byteOffset + offset;
   return slots(format).map((slot) => {
     const length = slotLength(slot, n);
-    const view = slot.dtype === "U8" ? new Uint8Array(memory.buffer, at, length) : new Float32Array(memory.buffer, at, length);
+    const view =
+      slot.dtype === "U8" ? new Uint8Array(memory.buffer, at, length) : new Float32Array(memory.buffer, at, length);
     at += slotBytes(slot, n);
     return view;
   });
@@ -78,7 +78,10 @@ export function layout(
         pages.push(0);
         used = 0;
         n = fitting(format, length - from, pageBytes);
-        if (n === 0) throw new RangeError(`pages of ${pageBytes} bytes cannot hold one block of state (${segmentBytes(format, block)} bytes)`);
+        if (n === 0)
+          throw new RangeError(
+            `pages of ${pageBytes} bytes cannot hold one block of state (${segmentBytes(format, block)} bytes)`,
+          );
       }
       segments.push({ parameter, from, to: from + n, page: pages.length - 1, offset: used });
       used += segmentBytes(format, n);

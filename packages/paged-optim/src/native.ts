@@ -38,7 +38,13 @@ export interface Native extends Addon {
   /** bf16 x [n] to f32 y [n]. */
   widen(x: Uint16Array, y: Float32Array): void;
   /** A file of pages with a thread of its own; the addon's only. */
-  PageFile?: new (path: string, pageBytes: number, pages: number, frames: number, direct: boolean) => PageFile;
+  PageFile?: new (
+    path: string,
+    pageBytes: number,
+    pages: number,
+    frames: number,
+    direct: boolean,
+  ) => PageFile;
 }
 
 function load(): Native {

@@ -3,20 +3,12 @@ import { packHyper } from "./hyper.js";
 import { type Format, layout, type Segment, views } from "./layout.js";
 import { native } from "./native.js";
 import { clipFactor, firstNonFinite, gradNorm } from "./norm.js";
-import { PagedState, type PagedStateOptions } from "./paged.js";
+import { PagedState, type PagedStateOptions, type PagingCounters } from "./paged.js";
 import type { Rule, Settings } from "./rules.js";
 import { formatOf, readGroups } from "./settings.js";
 import { loadTensors, stateTensors } from "./state.js";
 import { MemoryState, type StateStore } from "./store.js";
-import type {
-  CommonOptions,
-  Group,
-  Parameter,
-  StateDict,
-  StateTensor,
-  StepOptions,
-  StepResult,
-} from "./types.js";
+import type { CommonOptions, Group, Parameter, StateDict, StateTensor, StepOptions, StepResult } from "./types.js";
 
 /** What the constructor takes besides the numbers. */
 export interface PlacementOptions {
@@ -55,12 +47,16 @@ export abstract class Optimizer<O extends CommonOptions> implements Disposable {
   ) {
     const { store, paging, seed = 0, ...common } = options;
     if (store && paging) throw new TypeError("give either store or paging, not both");
-    if (!(Number.isSafeInteger(seed) && seed >= 0)) throw new RangeError(`seed must be a whole number ≥ 0, got ${seed}`);
+    if (!(Number.isSafeInteger(seed) && seed >= 0))
+      throw new RangeError(`seed must be a whole number ≥ 0, got ${seed}`);
     const groups = readGroups<O>(rule, parameters, common as unknown as O);
     this.#rule = rule;
     this.#lr = groups.lr;
     this.#groups = groups.groups;
-    this.#entries = groups.entries.map((entry) => ({ ...entry, format: formatOf(rule.states, entry.parameter, entry) }));
+    this.#entries = groups.entries.map((entry) => ({
+      ...entry,
+      format: formatOf(rule.states, entry.parameter, entry),
+    }));
     this.#random = Uint32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32), 0, 0);
     this.#store = store ?? (paging ? new PagedState(paging) : new MemoryState());
     const { segments, pages } = layout(this.#entries, this.#store);
@@ -90,6 +86,11 @@ export abstract class Optimizer<O extends CommonOptions> implements Disposable {
     return this.#bytes;
   }
 
+  /** What paging has cost so far; undefined where the state is in memory. */
+  get paging(): Readonly<PagingCounters> | undefined {
+    return this.#store instanceof PagedState ? this.#store.counters : undefined;
+  }
+
   /** Where the state lives. */
   get store(): StateStore {
     return this.#store;
@@ -103,7 +104,7 @@ export abstract class Optimizer<O extends CommonOptions> implements Disposable {
    * @throws {PagedStateError} when the state's file fails; the optimiser then stays unusable (its parameters are half updated).
    */
   step({ lr = this.#lr, gradScale = 1, maxNorm, gradNorm: known }: StepOptions = {}): StepResult {
-    if (this.#broken) throw new Error(this.#broken);
+    this.#checkWhole();
     if (!(lr >= 0 && lr < Number.POSITIVE_INFINITY)) throw new RangeError(`lr must be finite and ≥ 0, got ${lr}`);
     if (!Number.isFinite(gradScale)) throw new RangeError(`gradScale must be finite, got ${gradScale}`);
     if (maxNorm !== undefined && !(maxNorm > 0)) throw new RangeError(`maxNorm must be > 0, got ${maxNorm}`);
@@ -125,7 +126,12 @@ export abstract class Optimizer<O extends CommonOptions> implements Disposable {
     return { applied: true, gradNorm: norm, clip };
   }
 
-  #update({ parameter: index, from, to }: Segment, entry: Entry, arrays: (Float32Array | Uint8Array)[], hyper: Float32Array) {
+  #update(
+    { parameter: index, from, to }: Segment,
+    entry: Entry,
+    arrays: (Float32Array | Uint8Array)[],
+    hyper: Float32Array,
+  ) {
     const { parameter, format, length } = entry;
     const whole = from === 0 && to === length;
     const states = format.states.length;
@@ -171,6 +177,11 @@ export abstract class Optimizer<O extends CommonOptions> implements Disposable {
     }
   }
 
+  /** A state that a fault has left half changed must not go on, into a step or into a checkpoint. */
+  #checkWhole(): void {
+    if (this.#broken) throw new Error(this.#broken);
+  }
+
   /** States begin as zero, which the page is; master weights as the parameter is now. */
   #initialise({ parameter: index, from, to }: Segment, arrays: (Float32Array | Uint8Array)[]): void {
     const { parameter, format } = this.#entries[index]!;
@@ -182,7 +193,10 @@ export abstract class Optimizer<O extends CommonOptions> implements Disposable {
    * `<parameter>.<m | …>.absmax` f32 [ceil(n / 256)]; `<parameter>.master` f32 [n]. Nothing is read until `data` is called.
    */
   stateTensors(): Iterable<StateTensor> {
-    return stateTensors(this.#entries, (index, use) => this.#visit(false, use, index));
+    return stateTensors(this.#entries, (index, use) => {
+      this.#checkWhole();
+      this.#visit(false, use, index);
+    });
   }
 
   /** The whole state in memory at once; `stateTensors` gives the same piece by piece. */
@@ -201,7 +215,8 @@ export abstract class Optimizer<O extends CommonOptions> implements Disposable {
   loadStateDict({ algorithm, step, tensors }: StateDict): void {
     if (algorithm !== this.#rule.name)
       throw new TypeError(`the state is of ${algorithm}, this optimiser is ${this.#rule.name}`);
-    if (!(Number.isSafeInteger(step) && step >= 0)) throw new RangeError(`step must be a whole number ≥ 0, got ${step}`);
+    if (!(Number.isSafeInteger(step) && step >= 0))
+      throw new RangeError(`step must be a whole number ≥ 0, got ${step}`);
     this.#broken = "the last loadStateDict failed: load a state before the next step";
     loadTensors(this.#entries, tensors, (index, use) => this.#visit(true, use, index));
     this.#steps = step;

@@ -1,7 +1,7 @@
 // The optimisers.
 import { Optimizer, type PlacementOptions } from "./optimizer.js";
-import * as rules from "./rules.js";
 import type { AdamOptions, AdEMAMixOptions, LionOptions, SgdOptions } from "./rules.js";
+import * as rules from "./rules.js";
 import type { Group, Parameter } from "./types.js";
 
 type Parameters<O> = readonly Parameter[] | readonly Group<O>[];

@@ -1,5 +1,5 @@
 // A file of pages behind frames of memory: by the addon's I/O thread, or with synchronous calls where there is no addon.
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, statfsSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 
 export interface PageFileOptions {
@@ -22,7 +22,16 @@ export interface PageFile {
   close(): void;
 }
 
-export type PagedStateErrorCode = "NO_SPACE" | "OPEN" | "IN_USE" | "NOT_OURS" | "READ" | "WRITE" | "SHORT_READ" | "CORRUPT" | "MEMORY";
+export type PagedStateErrorCode =
+  | "NO_SPACE"
+  | "OPEN"
+  | "IN_USE"
+  | "NOT_OURS"
+  | "READ"
+  | "WRITE"
+  | "SHORT_READ"
+  | "CORRUPT"
+  | "MEMORY";
 
 /** The file of paged state could not be made, read or written. */
 export class PagedStateError extends Error {
@@ -51,7 +60,10 @@ export function pagedStateError(error: unknown, { path, pageBytes, pages }: Page
   const make = (code: PagedStateErrorCode, detail: string) => new PagedStateError(code, path, detail, { cause: error });
   if (noSpace) {
     const needed = header + pages * pageBytes;
-    return make("NO_SPACE", `no room for ${needed} bytes of optimiser state, ${free(path)} bytes are free (${message})`);
+    return make(
+      "NO_SPACE",
+      `no room for ${needed} bytes of optimiser state, ${free(path)} bytes are free (${message})`,
+    );
   }
   switch (call) {
     case "magic":
@@ -65,7 +77,8 @@ export function pagedStateError(error: unknown, { path, pageBytes, pages }: Page
     case "checksum":
       return make("CORRUPT", `the page at byte ${offset} is not what was written there`);
     case "read":
-      if ((error as { errno?: number }).errno === 0) return make("SHORT_READ", `ends at byte ${offset}, within its pages`);
+      if ((error as { errno?: number }).errno === 0)
+        return make("SHORT_READ", `ends at byte ${offset}, within its pages`);
       return make("READ", `reading at byte ${offset} failed: ${message}`);
     case "write":
       return make("WRITE", `writing at byte ${offset} failed: ${message}`);
@@ -104,7 +117,10 @@ export class SynchronousPageFile implements PageFile {
       const status = fstatSync(this.#file);
       if (!status.isFile()) throw failure("regular", 0, new Error("not a regular file"));
       const line = Buffer.alloc(header);
-      if (status.size > 0 && (readSync(this.#file, line, 0, header, 0) < header || !line.toString("latin1").startsWith(magic)))
+      if (
+        status.size > 0 &&
+        (readSync(this.#file, line, 0, header, 0) < header || !line.toString("latin1").startsWith(magic))
+      )
         throw failure("magic", 0, new Error("another file"));
       ours = true;
       ftruncateSync(this.#file);
@@ -115,7 +131,7 @@ export class SynchronousPageFile implements PageFile {
       for (let i = 0; i < pages; ++i) this.#all("write", page, header + i * pageBytes);
     } catch (error) {
       closeSync(this.#file);
-      if (ours) unlinkSync(path);
+      if (ours) rmSync(path, { force: true });
       throw error;
     }
   }
@@ -134,7 +150,7 @@ export class SynchronousPageFile implements PageFile {
   }
   close(): void {
     closeSync(this.#file);
-    unlinkSync(this.#options.path);
+    rmSync(this.#options.path, { force: true });
   }
 
   #frame(frame: number, bytes: number): Uint8Array {

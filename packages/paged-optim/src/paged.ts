@@ -63,7 +63,8 @@ export class PagedState implements StateStore {
     if (typeof path !== "string" || path === "") throw new TypeError("path must name a file");
     if (!(Number.isSafeInteger(pageBytes) && pageBytes >= 4096 && pageBytes % 4096 === 0))
       throw new RangeError(`pageBytes must be a multiple of 4096, got ${pageBytes}`);
-    if (!(budget >= 2 * pageBytes)) throw new RangeError(`budget must be two pages (${2 * pageBytes} bytes) or more, got ${budget}`);
+    if (!(budget >= 2 * pageBytes))
+      throw new RangeError(`budget must be two pages (${2 * pageBytes} bytes) or more, got ${budget}`);
     this.pageBytes = pageBytes;
     this.#options = options;
   }
@@ -78,10 +79,17 @@ export class PagedState implements StateStore {
     if (this.#fileOptions) throw new TypeError("a state store serves one optimiser");
     const pages = sizes.length;
     const frames = Math.max(1, Math.min(pages, Math.floor(this.#options.budget / this.pageBytes)));
-    // Enough frames to stream through that one can be used, one read and one written; fewer when there are few.
-    const streaming = frames >= pages ? 0 : Math.min(frames, Math.max(2, Math.min(4, frames >> 2)));
+    // A quarter of the frames to stream through, up to what keeps the file's threads busy; no fewer than two.
+    const most = this.#options.direct ? 8 : 4;
+    const streaming = frames >= pages ? 0 : Math.min(frames, Math.max(2, Math.min(most, frames >> 2)));
     const residents = frames - streaming;
-    this.#fileOptions = { path: this.#options.path, pageBytes: this.pageBytes, pages, frames, direct: this.#options.direct ?? false };
+    this.#fileOptions = {
+      path: this.#options.path,
+      pageBytes: this.pageBytes,
+      pages,
+      frames,
+      direct: this.#options.direct ?? false,
+    };
     try {
       this.#file = openFile(this.#fileOptions);
     } catch (error) {
@@ -92,7 +100,8 @@ export class PagedState implements StateStore {
     this.#used = sizes.map(() => false);
     for (let page = 0; page < pages; ++page) {
       this.#next.push(this.#streamed.length);
-      const isResident = streaming === 0 || Math.floor(((page + 1) * residents) / pages) > Math.floor((page * residents) / pages);
+      const isResident =
+        streaming === 0 || Math.floor(((page + 1) * residents) / pages) > Math.floor((page * residents) / pages);
       if (isResident) this.#resident.set(page, { index: this.#resident.size, page, ahead: true });
       else this.#streamed.push(page);
     }

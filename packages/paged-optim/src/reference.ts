@@ -68,7 +68,10 @@ export function step(
     decode(state.subarray(0, n), absmax[k]!, isSigned(rule, k), unpacked);
     return unpacked;
   });
-  const read = weights instanceof Uint16Array && !master ? Float32Array.from(weights.subarray(0, n), widenOne) : (master ?? weights);
+  const read =
+    weights instanceof Uint16Array && !master
+      ? Float32Array.from(weights.subarray(0, n), widenOne)
+      : (master ?? weights);
   const s = states.map(() => 0);
   for (let i = 0; i < n; ++i) {
     states.forEach((state, k) => {
@@ -84,8 +87,7 @@ export function step(
     if (state instanceof Uint8Array) encode(states[k]!.subarray(0, n), isSigned(rule, k), state, absmax[k]!);
   });
   if (weights instanceof Uint16Array)
-    for (let i = 0; i < n; ++i)
-      weights[i] = master ? narrow(read[i]!) : narrowStochastic(read[i]!, first + i, random!);
+    for (let i = 0; i < n; ++i) weights[i] = master ? narrow(read[i]!) : narrowStochastic(read[i]!, first + i, random!);
 }
 
 export function sumSquares(x: Float32Array): number {

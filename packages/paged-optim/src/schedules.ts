@@ -49,7 +49,8 @@ export function wsd({ warmup = 0, total, decay, min = 0, shape = "linear" }: Wsd
   count("total", total);
   if (warmup > total) throw new RangeError(`warmup (${warmup}) must be at most total (${total})`);
   count("decay", decay);
-  if (warmup + decay > total) throw new RangeError(`warmup + decay (${warmup} + ${decay}) must be at most total (${total})`);
+  if (warmup + decay > total)
+    throw new RangeError(`warmup + decay (${warmup} + ${decay}) must be at most total (${total})`);
   if (!(min >= 0 && min <= 1)) throw new RangeError(`min must be in [0, 1], got ${min}`);
   const curve = curves[shape];
   if (!curve) throw new TypeError(`shape must be one of ${Object.keys(curves).join(", ")}, got ${shape}`);

@@ -27,11 +27,14 @@ export function readGroups<O extends CommonOptions>(
     if (bits !== 32 && bits !== 8) throw new RangeError(`bits must be 32 or 8, got ${bits}`);
     if (bf16 !== undefined && bf16 !== "master" && bf16 !== "stochastic")
       throw new TypeError(`bf16 must be "master" or "stochastic", got ${bf16}`);
-    if (lr === 0 && settings.lr !== 0) throw new RangeError("a group has a learning rate, so the optimiser's must not be 0");
+    if (lr === 0 && settings.lr !== 0)
+      throw new RangeError("a group has a learning rate, so the optimiser's must not be 0");
     for (const parameter of parameters) {
       checkParameter(parameter, names);
       if (parameter.data instanceof Uint16Array && bf16 === undefined)
-        throw new TypeError(`${parameter.name} is bf16: choose bf16: "master" (f32 weights in the state) or "stochastic" (rounding)`);
+        throw new TypeError(
+          `${parameter.name} is bf16: choose bf16: "master" (f32 weights in the state) or "stochastic" (rounding)`,
+        );
       entries.push({ parameter, length: parameter.data.length, group: index, bits, bf16 });
     }
     return { settings, ratio: lr === 0 ? 1 : settings.lr / lr };
@@ -52,7 +55,8 @@ export function formatOf(
 function asGroups<O>(parameters: readonly Parameter[] | readonly Group<O>[]): readonly Group<O>[] {
   if (!Array.isArray(parameters)) throw new TypeError("parameters must be an array of parameters or of groups");
   const groups = parameters.filter((item) => "parameters" in item);
-  if (groups.length > 0 && groups.length < parameters.length) throw new TypeError("give either parameters or groups, not a mixture");
+  if (groups.length > 0 && groups.length < parameters.length)
+    throw new TypeError("give either parameters or groups, not a mixture");
   return groups.length > 0 ? (groups as Group<O>[]) : [{ parameters } as unknown as Group<O>];
 }
 
@@ -66,7 +70,8 @@ function checkParameter({ name, data, grad }: Parameter, names: Set<string>): vo
   if (!(data instanceof Float32Array || data instanceof Uint16Array))
     throw new TypeError(`${name}.data must be a Float32Array or a Uint16Array (bf16)`);
   if (!(grad instanceof Float32Array)) throw new TypeError(`${name}.grad must be a Float32Array`);
-  if (grad.length !== data.length) throw new RangeError(`${name}.grad has ${grad.length} elements, data has ${data.length}`);
+  if (grad.length !== data.length)
+    throw new RangeError(`${name}.grad has ${grad.length} elements, data has ${data.length}`);
 }
 
 function check(settings: Record<string, unknown>, defaults: Record<string, unknown>): void {

@@ -17,8 +17,8 @@ export function* stateTensors(entries: readonly Entry[], visit: Visit): Iterable
   for (const [index, { parameter, format, length }] of entries.entries())
     for (const [i, slot] of slots(format).entries()) {
       const elements = slotLength(slot, length);
-      const data = () => {
-        const whole = slot.dtype === "U8" ? new Uint8Array(elements) : new Float32Array(elements);
+      const data = (into = new ArrayBuffer(elements * (slot.dtype === "U8" ? 1 : 4))) => {
+        const whole = slot.dtype === "U8" ? new Uint8Array(into, 0, elements) : new Float32Array(into, 0, elements);
         visit(index, (segment, _, arrays) => whole.set(arrays[i]!, start(slot, segment)));
         return whole;
       };
@@ -43,10 +43,16 @@ export function loadTensors(entries: readonly Entry[], tensors: StateDict["tenso
   }
   if (tensors instanceof Map)
     for (const name of tensors.keys())
-      if (!known.has(name)) throw new TypeError(`${name} belongs to no parameter of this optimiser (or to other bits or bf16 options)`);
+      if (!known.has(name))
+        throw new TypeError(`${name} belongs to no parameter of this optimiser (or to other bits or bf16 options)`);
 }
 
-function checked(data: ArrayBufferView | undefined, name: string, slot: Slot, length: number): Float32Array | Uint8Array {
+function checked(
+  data: ArrayBufferView | undefined,
+  name: string,
+  slot: Slot,
+  length: number,
+): Float32Array | Uint8Array {
   const type = slot.dtype === "U8" ? Uint8Array : Float32Array;
   if (data === undefined) throw new TypeError(`${name} is missing from the state`);
   if (!(data instanceof type)) throw new TypeError(`${name} must be a ${type.name}, got ${data.constructor.name}`);

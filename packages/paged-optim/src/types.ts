@@ -54,8 +54,8 @@ export interface StateTensor {
   name: string;
   dtype: "F32" | "U8";
   shape: number[];
-  /** A copy. Called one after another, in order, they need no more memory than the largest. */
-  data: () => Float32Array | Uint8Array;
+  /** A copy, at the beginning of `into` where that is given. Called one after another, in order, they need no more memory than the largest. */
+  data: (into?: ArrayBuffer) => Float32Array | Uint8Array;
 }
 
 export interface StateDict {

@@ -55,7 +55,8 @@ describe.each(simds())("%s", (simd) => {
         const x = Float32Array.from([1, ...inputs.slice(at, at + 255)]); // 1: so that absmax is 1
         const { codes } = roundTrip(x, signed);
         for (let i = 0; i < x.length; ++i)
-          if (codes[i] !== encodeNearest(x[i]!, signed)) expect.fail(`code of ${x[i]} is ${codes[i]}, nearest is ${encodeNearest(x[i]!, signed)}`);
+          if (codes[i] !== encodeNearest(x[i]!, signed))
+            expect.fail(`code of ${x[i]} is ${codes[i]}, nearest is ${encodeNearest(x[i]!, signed)}`);
       }
     }
   });
@@ -88,15 +89,22 @@ describe.each(simds())("%s", (simd) => {
   test("what decodes encodes to the same codes; an absmax is kept exactly", () => {
     setSimd(simd);
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 700 }), fc.nat(1e6), fc.boolean(), fc.integer({ min: -30, max: 30 }), (n, stream, signed, exponent) => {
-        const x = normal(stream, n).map((v) => (signed ? v : v * v) * 2 ** exponent);
-        const first = roundTrip(x, signed);
-        for (let b = 0; b < first.absmax.length; ++b)
-          expect(first.absmax[b]).toBe(Math.max(...x.subarray(b * 256, b * 256 + 256).map(Math.abs)));
-        const again = roundTrip(first.y, signed);
-        // Only a block whose largest is negative shrinks: the signed map has no −1.
-        for (let i = 0; i < n; ++i) if (again.absmax[i >> 8] === first.absmax[i >> 8]) expect(again.codes[i]).toBe(first.codes[i]);
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 700 }),
+        fc.nat(1e6),
+        fc.boolean(),
+        fc.integer({ min: -30, max: 30 }),
+        (n, stream, signed, exponent) => {
+          const x = normal(stream, n).map((v) => (signed ? v : v * v) * 2 ** exponent);
+          const first = roundTrip(x, signed);
+          for (let b = 0; b < first.absmax.length; ++b)
+            expect(first.absmax[b]).toBe(Math.max(...x.subarray(b * 256, b * 256 + 256).map(Math.abs)));
+          const again = roundTrip(first.y, signed);
+          // Only a block whose largest is negative shrinks: the signed map has no −1.
+          for (let i = 0; i < n; ++i)
+            if (again.absmax[i >> 8] === first.absmax[i >> 8]) expect(again.codes[i]).toBe(first.codes[i]);
+        },
+      ),
       { numRuns: 50 },
     );
   });

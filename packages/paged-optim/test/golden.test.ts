@@ -27,7 +27,8 @@ const unpack = (text: string) => new Float32Array(new Uint8Array(Buffer.from(tex
 function expectClose(actual: Float32Array, expected: Float32Array, what: string) {
   for (let i = 0; i < n; ++i) {
     const bound = 1e-6 + 1e-5 * Math.abs(expected[i]!);
-    if (!(Math.abs(actual[i]! - expected[i]!) <= bound)) expect.fail(`${what}[${i}] is ${actual[i]}, PyTorch has ${expected[i]}`);
+    if (!(Math.abs(actual[i]! - expected[i]!) <= bound))
+      expect.fail(`${what}[${i}] is ${actual[i]}, PyTorch has ${expected[i]}`);
   }
 }
 
@@ -36,7 +37,9 @@ function compare(c: Case) {
   // biome-ignore lint/suspicious/noExplicitAny: the class is named in the file
   using optimizer = new (optim as any)[c.name]([parameter], c.options);
   for (let step = 1; step <= steps; ++step) {
-    parameter.grad.set(noise(step, n).map((x, i) => x * Math.fround(10 ** -(i % 5)) * (step % 7 === 0 ? Math.fround(0.01) : 1)));
+    parameter.grad.set(
+      noise(step, n).map((x, i) => x * Math.fround(10 ** -(i % 5)) * (step % 7 === 0 ? Math.fround(0.01) : 1)),
+    );
     const lr = c.options.lr * (c.factors?.[step - 1] ?? 1);
     const { gradNorm } = optimizer.step({ lr, maxNorm: c.clip });
     if (c.norms) expect(gradNorm / c.norms[step - 1]!).toBeCloseTo(1, 5);

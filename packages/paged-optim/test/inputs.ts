@@ -41,7 +41,10 @@ export function maxAbs(a: ArrayLike<number>, b: ArrayLike<number>): number {
 /** Whether two structures of typed arrays have the same bits; quicker than `toEqual` for long ones. */
 export function sameBits(a: unknown, b: unknown): boolean {
   if (ArrayBuffer.isView(a) && ArrayBuffer.isView(b))
-    return a.constructor === b.constructor && Buffer.from(a.buffer, a.byteOffset, a.byteLength).equals(Buffer.from(b.buffer, b.byteOffset, b.byteLength));
+    return (
+      a.constructor === b.constructor &&
+      Buffer.from(a.buffer, a.byteOffset, a.byteLength).equals(Buffer.from(b.buffer, b.byteOffset, b.byteLength))
+    );
   if (a instanceof Map && b instanceof Map) return sameBits([...a], [...b]);
   if (typeof a === "object" && typeof b === "object" && a && b) {
     const [x, y] = [Object.entries(a), Object.entries(b)];

@@ -21,7 +21,22 @@ function round(x: Float32Array, random: Uint32Array | null, first = 0): Uint16Ar
   const n = x.length;
   const weights = new Uint16Array(n);
   const master = random ? null : new Float32Array(n);
-  native.step(3, n, weights, x.map((v) => -v), packHyper({ rate: 1 }), new Float32Array(n), null, null, null, null, null, master, random, first);
+  native.step(
+    3,
+    n,
+    weights,
+    x.map((v) => -v),
+    packHyper({ rate: 1 }),
+    new Float32Array(n),
+    null,
+    null,
+    null,
+    null,
+    null,
+    master,
+    random,
+    first,
+  );
   return weights;
 }
 
@@ -62,7 +77,12 @@ describe.each(simds())("%s", (simd) => {
     const x = normal(2, 2048);
     const base = round(x, Uint32Array.of(1, 2, 3, 4));
     expect(round(x, Uint32Array.of(1, 2, 3, 4))).toEqual(base);
-    for (const changed of [[9, 2, 3, 4], [1, 9, 3, 4], [1, 2, 9, 4], [1, 2, 3, 9]])
+    for (const changed of [
+      [9, 2, 3, 4],
+      [1, 9, 3, 4],
+      [1, 2, 9, 4],
+      [1, 2, 3, 9],
+    ])
       expect(round(x, Uint32Array.from(changed))).not.toEqual(base);
     expect(round(x, Uint32Array.of(1, 2, 3, 4), 256)).not.toEqual(base);
     expect(round(x.subarray(1024), Uint32Array.of(1, 2, 3, 4), 1024)).toEqual(base.subarray(1024));

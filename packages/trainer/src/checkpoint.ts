@@ -95,10 +95,15 @@ export function writeCheckpoint(dir: string, contents: CheckpointContents, keep:
   } catch (error) {
     removeQuietly(temporary);
     const [newest] = checkpointSteps(dir);
-    const kept = newest === undefined ? "there is no other" : `step ${newest} is the newest there is`;
+    const kept =
+      newest === step
+        ? "it is in place, but may not survive a power cut"
+        : newest === undefined
+          ? "there is no other"
+          : `step ${newest} is the newest there is`;
     throw new TrainError(
       "CHECKPOINT_WRITE",
-      `${path} could not be written: it needs ${needed} bytes, ${freeBytes(dir)} are free (${(error as Error).message}); ${kept}. Make room, or lower keep_checkpoints, then continue with --resume auto`,
+      `${path} could not be written: it needs ${needed} bytes, ${freeBytes(dir)} are free (${rootMessage(error)}); ${kept}. Make room, or lower keep_checkpoints, then continue with --resume auto`,
       { cause: error },
     );
   }
@@ -149,4 +154,10 @@ function removeQuietly(path: string): void {
   } catch {
     // a failing disk: the error that brought us here is the one to report
   }
+}
+
+/** What the system said, without what each layer added. */
+function rootMessage(error: unknown): string {
+  for (let at = error; at instanceof Error; at = at.cause) if (!(at.cause instanceof Error)) return at.message;
+  return String(error);
 }

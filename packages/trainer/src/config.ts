@@ -22,6 +22,10 @@ export function parseConfig(options: unknown, where = "configuration"): TrainCon
     throw new ConfigError(`${where}: method lora keeps the base in bf16 or f32; use method qlora for ${precision}`);
   if (config.earlyStopping > 0 && config.evalSteps === 0)
     throw new ConfigError(`${where}: early_stopping needs eval_steps, the steps between two evaluations`);
+  if (config.packTokens !== undefined && config.packTokens < config.maxLength)
+    throw new ConfigError(
+      `${where}: pack_tokens ${config.packTokens} is less than max_length ${config.maxLength}, the longest sequence`,
+    );
   return config;
 }
 

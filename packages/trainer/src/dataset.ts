@@ -4,6 +4,7 @@ import {
   type EncodeReport,
   type Example,
   encodeDataset,
+  type Origin,
   readDataset,
   splitHeldOut,
   type Template,

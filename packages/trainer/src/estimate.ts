@@ -1,7 +1,14 @@
 // What a run will need, part by part, before anything is loaded.
 import { resolveTargets } from "@qlora/lora";
-import { type LinearKey, linearKeys, linearName, linearShape, type ModelConfig, type Precision } from "@qlora/transformer";
-import { basePrecision, type TrainConfig } from "./schema.js";
+import {
+  type LinearKey,
+  linearKeys,
+  linearName,
+  linearShape,
+  type ModelConfig,
+  type Precision,
+} from "@qlora/transformer";
+import { basePrecision, optimizerStates, parseOptimizer, type TrainConfig } from "./schema.js";
 
 /** Bytes by part; `total` is the expected peak of the process's resident memory. */
 export interface MemoryEstimate {
@@ -9,7 +16,10 @@ export interface MemoryEstimate {
   total: number;
 }
 
-type Config = Pick<TrainConfig, "method" | "precision" | "blockSize" | "doubleQuant" | "loraR" | "loraDropout" | "optimizer" | "gradientCheckpointing"> &
+type Config = Pick<
+  TrainConfig,
+  "method" | "precision" | "blockSize" | "doubleQuant" | "loraR" | "loraDropout" | "optimizer" | "gradientCheckpointing"
+> &
   Partial<Pick<TrainConfig, "loraTargetModules" | "optimizerMemory">>;
 
 export interface EstimateInput {
@@ -30,7 +40,9 @@ export interface EstimateInput {
 /** Elements of logits that exist at once (transformer's pass.ts). */
 const logitsChunk = 4 * 2 ** 20;
 /** What the process grows by whatever the model: compiled code, the heap's young generation, the threads' stacks and panels. */
-const overhead = 24 * 2 ** 20;
+const overhead = 12 * 2 ** 20;
+/** What loading leaves behind until V8 collects it: a share of what stays (measured), and no more than this. */
+const garbage = { share: 0.06, most: 64 * 2 ** 20 };
 
 /** Memory of training on the CPU. Sizes follow the code that allocates them (transformer's load.ts, pass.ts and block.ts). */
 export function estimateMemory(input: EstimateInput): MemoryEstimate {
@@ -45,34 +57,69 @@ export function estimateMemory(input: EstimateInput): MemoryEstimate {
   const denseElements = vocabSize * d * (model.tiedHead ? 1 : 2);
   const rank = full ? 0 : config.loraR;
   const { elements: trained, state } = trainedSizes(input);
-  const inMemory = config.optimizer.startsWith("paged-") ? Math.min(state, (config.optimizerMemory ?? 4096) * 2 ** 20) : state;
+  const inMemory = config.optimizer.startsWith("paged-")
+    ? Math.min(state, (config.optimizerMemory ?? 4096) * 2 ** 20)
+    : state;
 
   const kept = t * (3 * d + 2 * qWidth + 2 * kvWidth + 3 * f + heads + 2 + 7 * rank) * 4;
   const widest = config.loraDropout > 0 && !full ? Math.max(d, f, qWidth) : 0;
   const scratch = t * (3 * d + f + 2 * qWidth + 2 * kvWidth + widest + (full ? 0 : 3 * rank)) * 4;
+  const decoded = precision === "int8" ? Math.max(...linearKeys.map((key) => product(linearShape(model, key)))) * 4 : 0;
   const rows = Math.min(targets, Math.max(16, Math.floor(logitsChunk / vocabSize)));
   const parts = [
     { name: "process", bytes: base + overhead, note: "Node, the code, the data" },
     {
       name: "base model",
-      bytes: linearElements * bytesPerWeight(precision, config) + denseElements * dense + (2 * layers + 1) * d * 4 + model.maxPositions * headDim * 4,
+      bytes:
+        linearElements * bytesPerWeight(precision, config) +
+        denseElements * dense +
+        (2 * layers + 1) * d * 4 +
+        model.maxPositions * headDim * 4,
       note: `linear layers in ${precision}, embedding and head in ${dense * 8} bits`,
     },
-    { name: full ? "gradients" : "adapters", bytes: full ? trained * 4 : trained * 8, note: full ? "f32" : `rank ${rank}, f32, with gradients` },
-    { name: "optimiser", bytes: inMemory, note: inMemory < state ? `${config.optimizer}, the rest of ${Math.round(state / 2 ** 20)} MiB in a file` : config.optimizer },
+    {
+      name: full ? "gradients" : "adapters",
+      bytes: full ? trained * 4 : trained * 8,
+      note: full ? "f32" : `rank ${rank}, f32, with gradients`,
+    },
+    {
+      name: "optimiser",
+      bytes: inMemory,
+      note:
+        inMemory < state
+          ? `${config.optimizer}, the rest of ${Math.round(state / 2 ** 20)} MiB in a file`
+          : config.optimizer,
+    },
     { name: "block inputs", bytes: layers * t * d * 4, note: `${t} tokens × ${layers} layers` },
-    { name: "activations", bytes: kept * (config.gradientCheckpointing ? 1 : layers), note: config.gradientCheckpointing ? "of one block" : "of every block" },
-    { name: "scratch", bytes: scratch, note: "gradients of one block" },
+    {
+      name: "activations",
+      bytes: kept * (config.gradientCheckpointing ? 1 : layers),
+      note: config.gradientCheckpointing ? "of one block" : "of every block",
+    },
+    {
+      name: "scratch",
+      bytes: scratch + decoded,
+      note: `gradients of one block${decoded ? ", one matrix decoded" : ""}`,
+    },
     { name: "logits", bytes: rows * (vocabSize + 4 * d) * 4, note: `${rows} rows at a time` },
   ];
   const training = parts.slice(2).reduce((sum, { bytes }) => sum + bytes, 0);
   const loading = loadingBytes(model, precision, stored, dense);
-  if (loading > training) parts.push({ name: "loading", bytes: loading - training, note: "the largest tensor in the file's precision, before training needs its memory" });
+  if (loading > training)
+    parts.push({
+      name: "loading",
+      bytes: loading - training,
+      note: "the largest tensor in the file's precision, before training needs its memory",
+    });
+  const arrays = parts.slice(1, 4).reduce((sum, { bytes }) => sum + bytes, 0); // activations are made once
+  parts.push({ name: "garbage", bytes: Math.min(arrays * garbage.share, garbage.most), note: "not yet collected" });
   return { parts, total: parts.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
 /** Most bytes on disk at once: the checkpoints with one being written, the best one, the optimiser's pages, and the result. */
-export function estimateDisk(input: EstimateInput & { config: Pick<TrainConfig, "keepCheckpoints" | "evalSteps"> }): number {
+export function estimateDisk(
+  input: EstimateInput & { config: Pick<TrainConfig, "keepCheckpoints" | "evalSteps"> },
+): number {
   const { config } = input;
   const { elements, state } = trainedSizes(input);
   const checkpoints = config.keepCheckpoints + 1 + (config.evalSteps > 0 ? 2 : 0);
@@ -86,23 +133,35 @@ function trainedSizes({ model, config, adapted }: EstimateInput): { elements: nu
   let elements = 0;
   if (config.method === "full") {
     const linear = linearKeys.reduce((sum, key) => sum + product(linearShape(model, key)), 0);
-    elements = model.layers * linear + model.vocabSize * model.hiddenSize * (model.tiedHead ? 1 : 2) + (2 * model.layers + 1) * model.hiddenSize;
+    elements =
+      model.layers * linear +
+      model.vocabSize * model.hiddenSize * (model.tiedHead ? 1 : 2) +
+      (2 * model.layers + 1) * model.hiddenSize;
   } else
     for (const { key, layers } of adaptedKeys(model, config, adapted)) {
       const [n, k] = linearShape(model, key);
       elements += layers * config.loraR * (n + k);
     }
-  const states = config.optimizer.includes("lion") ? 1 : 2;
-  return { elements, state: elements * (config.optimizer.endsWith("8bit") ? 1 + 4 / 256 : 4) * states };
+  const { algorithm, bits } = parseOptimizer(config.optimizer);
+  return { elements, state: elements * (bits === 8 ? 1 + 4 / 256 : 4) * optimizerStates[algorithm] };
 }
 
 /** How many layers have an adapter on each of the seven linear layers. */
-function adaptedKeys(model: ModelConfig, { loraTargetModules = "all-linear" }: Config, adapted?: readonly string[]): { key: LinearKey; layers: number }[] {
+function adaptedKeys(
+  model: ModelConfig,
+  { loraTargetModules = "all-linear" }: Config,
+  adapted?: readonly string[],
+): { key: LinearKey; layers: number }[] {
   if (adapted) return linearKeys.filter((key) => adapted.includes(key)).map((key) => ({ key, layers: model.layers }));
   const names = Array.from({ length: model.layers }, (_, i) => linearKeys.map((key) => linearName(i, key)));
-  const targetModules = loraTargetModules === "all-linear" ? loraTargetModules : loraTargetModules.split(",").map((name) => name.trim());
+  const targetModules =
+    loraTargetModules === "all-linear" ? loraTargetModules : loraTargetModules.split(",").map((name) => name.trim());
   const chosen = new Set(resolveTargets(names.flat(), { targetModules }));
-  return linearKeys.map((key) => ({ key, layers: Array.from({ length: model.layers }, (_, i) => linearName(i, key)).filter((name) => chosen.has(name)).length }));
+  return linearKeys.map((key) => ({
+    key,
+    layers: Array.from({ length: model.layers }, (_, i) => linearName(i, key)).filter((name) => chosen.has(name))
+      .length,
+  }));
 }
 
 /** The largest tensor as it is read, with what is made of it before it can go. */
@@ -113,10 +172,13 @@ function loadingBytes(model: ModelConfig, precision: Precision, stored: number, 
   return Math.max(linear, model.vocabSize * model.hiddenSize * (raw - (raw === 6 ? 4 : dense)));
 }
 
-function bytesPerWeight(precision: Precision, { blockSize, doubleQuant }: { blockSize: number; doubleQuant: boolean }): number {
+function bytesPerWeight(
+  precision: Precision,
+  { blockSize, doubleQuant }: { blockSize: number; doubleQuant: boolean },
+): number {
   if (precision === "f32") return 4;
   if (precision === "bf16") return 2;
-  const scale = doubleQuant ? (1 + 4 / 256) / blockSize : 4 / blockSize;
+  const scale = doubleQuant && precision !== "int8" ? (1 + 4 / 256) / blockSize : 4 / blockSize;
   return (precision === "int8" ? 1 : 0.5) + scale;
 }
 

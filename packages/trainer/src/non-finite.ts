@@ -18,9 +18,11 @@ function* frozen(model: Model): Generator<{ name: string; values: Float32Array }
         name: `${name}.weight`,
         values: weight.data instanceof Float32Array ? weight.data : exponents(weight.data),
       };
-    else
-      for (const values of [weight.data.absmax, weight.data.nested?.absmax])
+    else {
+      const { data } = weight;
+      for (const values of [data.absmax, "nested" in data ? data.nested?.absmax : undefined])
         if (values) yield { name: `${name}.weight`, values };
+    }
   }
   for (const { inputNorm, postAttentionNorm } of model.layers)
     for (const { name, weight } of [inputNorm, postAttentionNorm]) yield { name: `${name}.weight`, values: weight };

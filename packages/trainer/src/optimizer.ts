@@ -1,25 +1,44 @@
 // The optimiser and the learning rate of a configuration.
-import { AdamW, constant, cosine, Lion, linear, type Schedule } from "@qlora/paged-optim";
+import { Adam, AdamW, AdEMAMix, constant, cosine, Lion, linear, type Schedule, Sgd, wsd } from "@qlora/paged-optim";
 import type { Trainable } from "@qlora/transformer";
-import type { TrainConfig } from "./schema.js";
+import { optimizerStates, parseOptimizer, type TrainConfig } from "./schema.js";
 
 /** "paged-…" keeps at most `optimizerMemory` MiB of state in memory and the rest in a file at `path`. */
-export function makeOptimizer(parameters: readonly Trainable[], config: TrainConfig, path: string): AdamW | Lion {
-  const { optimizer, learningRate: lr, weightDecay, beta1, beta2, epsilon: eps, optimizerMemory } = config;
-  const bits = optimizer.endsWith("8bit") ? 8 : 32;
-  const lion = optimizer.includes("lion");
+export function makeOptimizer(
+  parameters: readonly Trainable[],
+  config: TrainConfig,
+  path: string,
+): AdamW | Adam | Lion | AdEMAMix | Sgd {
+  const { learningRate: lr, weightDecay, beta1, beta2, epsilon: eps, optimizerMemory } = config;
+  const { algorithm, bits, paged } = parseOptimizer(config.optimizer);
   const elements = parameters.reduce((sum, { data }) => sum + data.length, 0);
-  const budget = optimizerMemory * 2 ** 20;
-  const pages = optimizer.startsWith("paged-") && elements * (bits / 8) * (lion ? 1 : 2) > budget;
+  const budget = Math.max(2 * 4096, Math.floor(optimizerMemory * 2 ** 20)); // two of the smallest pages at least
+  const pages = paged && elements * (bits / 8) * optimizerStates[algorithm] > budget;
   const options = { lr, weightDecay, bits, ...(pages ? { paging: { budget, path } } : {}) } as const;
-  return lion
-    ? new Lion(parameters, { ...options, betas: [beta1, beta2] })
-    : new AdamW(parameters, { ...options, betas: [beta1, beta2], eps });
+  switch (algorithm) {
+    case "adamw":
+      return new AdamW(parameters, { ...options, betas: [beta1, beta2], eps });
+    case "adam":
+      return new Adam(parameters, { ...options, betas: [beta1, beta2], eps });
+    case "lion":
+      return new Lion(parameters, { ...options, betas: [beta1, beta2] });
+    case "ademamix":
+      return new AdEMAMix(parameters, { ...options, betas: [beta1, beta2, 0.9999], eps });
+    case "sgd":
+      return new Sgd(parameters, { ...options, momentum: beta1 });
+  }
 }
+
+const schedules: Record<TrainConfig["schedule"], (warmup: number, total: number) => Schedule> = {
+  constant: (warmup) => constant({ warmup }),
+  linear: (warmup, total) => linear({ warmup, total }),
+  cosine: (warmup, total) => cosine({ warmup, total }),
+  wsd: (warmup, total) => wsd({ warmup, total, decay: Math.min(total - warmup, Math.ceil(total / 10)) }),
+};
 
 /** Factor on the learning rate by step (0, 1, …). Warm-up's first step has the first of `warmupSteps` equal rises, not zero. */
 export function makeSchedule({ schedule, warmupSteps }: TrainConfig, total: number): Schedule {
   const warmup = Math.min(warmupSteps, total);
-  const factor = { constant, linear, cosine }[schedule]({ warmup, total });
+  const factor = schedules[schedule](warmup, total);
   return (step) => (step < warmup ? (step + 1) / warmup : factor(step));
 }

@@ -16,7 +16,7 @@ export interface StepOrder {
 export function stepOrder(examples: readonly EncodedExample[], config: TrainConfig): StepOrder {
   const options = {
     lengths: examples.map(({ ids }) => ids.length),
-    batchSize: config.batchSize,
+    ...(config.packTokens === undefined ? { batchSize: config.batchSize } : { tokenBudget: config.packTokens }),
     accumulation: config.gradientAccumulation,
     groupByLength: config.groupByLength,
     seed: config.seed,
@@ -37,11 +37,20 @@ export function stepOrder(examples: readonly EncodedExample[], config: TrainConf
 }
 
 /** Tokens and targets of a pass of the longest examples, cut to `maxLength`: no pass has more. */
-export function passSize(examples: readonly EncodedExample[], { batchSize, maxLength }: TrainConfig): { tokens: number; targets: number } {
-  const most = (sizes: number[]) =>
-    sizes
-      .sort((a, b) => b - a)
-      .slice(0, batchSize)
-      .reduce((sum, size) => sum + Math.min(size, maxLength), 0);
-  return { tokens: most(examples.map(({ ids }) => ids.length)), targets: most(examples.map(({ labels }) => countTargets(labels))) };
+export function passSize(
+  examples: readonly EncodedExample[],
+  { batchSize, maxLength, packTokens }: TrainConfig,
+): { tokens: number; targets: number } {
+  const most = (sizes: number[]) => {
+    const cut = sizes.map((size) => Math.min(size, maxLength)).sort((a, b) => b - a);
+    if (packTokens === undefined) return cut.slice(0, batchSize).reduce((sum, size) => sum + size, 0);
+    return Math.min(
+      packTokens,
+      cut.reduce((sum, size) => sum + size, 0),
+    );
+  };
+  return {
+    tokens: most(examples.map(({ ids }) => ids.length)),
+    targets: most(examples.map(({ labels }) => countTargets(labels))),
+  };
 }

@@ -15,18 +15,22 @@ export interface Curves {
 
 const width = 720;
 const height = 400;
+/** Losses beyond this are left out of the picture, as those that are not finite. */
+const most = 1e30;
+const visible = ({ loss }: CurvePoint) => Math.abs(loss) < most;
 const margin = { left: 64, right: 24, top: 44, bottom: 48 };
 
 /** An SVG document of the curves; colours follow the reader's light or dark theme. */
 export function lossSvg({ title, training, heldOut }: Curves): string {
-  const points = [...training, ...heldOut].filter(({ loss }) => Number.isFinite(loss));
-  const lastStep = Math.max(1, ...points.map(({ step }) => step));
+  const points = [...training, ...heldOut].filter(visible);
+  const lastStep = points.reduce((last, { step }) => Math.max(last, step), 1);
   const [low, high] = range(points.map(({ loss }) => loss));
   const x = (step: number) => margin.left + (step / lastStep) * (width - margin.left - margin.right);
   const y = (loss: number) => margin.top + (1 - (loss - low) / (high - low)) * (height - margin.top - margin.bottom);
   const path = (curve: readonly CurvePoint[]) =>
     curve
-      .filter(({ loss }) => Number.isFinite(loss))
+      .filter(visible)
+      .filter((_, i, { length }) => i % Math.ceil(length / 2000) === 0) // more would not be seen
       .map(({ step, loss }, i) => `${i ? "L" : "M"}${x(step).toFixed(1)} ${y(loss).toFixed(1)}`)
       .join("");
   const grid = ticks(low, high).map(
@@ -39,7 +43,7 @@ export function lossSvg({ title, training, heldOut }: Curves): string {
     (step) => `<text x="${x(step).toFixed(1)}" y="${height - margin.bottom + 20}" text-anchor="middle">${step}</text>`,
   );
   const dots = heldOut
-    .filter(({ loss }) => Number.isFinite(loss))
+    .filter(visible)
     .map(
       ({ step, loss }) =>
         `<circle cx="${x(step).toFixed(1)}" cy="${y(loss).toFixed(1)}" r="4"><title>step ${step}: held-out loss ${loss.toFixed(4)}</title></circle>`,
@@ -93,9 +97,9 @@ ${sections.join("\n")}
 `;
 }
 
-/** Exponential mean with the weight of about a tenth of the curve. */
+/** Exponential mean over about a twenty-fifth of the curve, ten steps at most. */
 function smooth(curve: readonly CurvePoint[]): CurvePoint[] {
-  const decay = 1 - 1 / Math.max(1, Math.min(20, curve.length / 10));
+  const decay = 1 - 1 / Math.max(1, Math.min(10, curve.length / 25));
   let mean = Number.NaN;
   return curve.map(({ step, loss }) => {
     if (Number.isFinite(loss)) mean = Number.isNaN(mean) ? loss : decay * mean + (1 - decay) * loss;
@@ -103,12 +107,15 @@ function smooth(curve: readonly CurvePoint[]): CurvePoint[] {
   });
 }
 
+/** A little more than the values span, and never so little that numbers on the axis would be the same. */
 function range(values: number[]): [number, number] {
-  const low = Math.min(...values);
-  const high = Math.max(...values);
-  if (!(high > low)) return [Number.isFinite(low) ? low - 0.5 : 0, Number.isFinite(high) ? high + 0.5 : 1];
+  if (values.length === 0) return [0, 1];
+  const low = values.reduce((a, b) => Math.min(a, b));
+  const high = values.reduce((a, b) => Math.max(a, b));
+  const least = 1e-6 * Math.max(1, Math.abs(low), Math.abs(high));
+  if (high - low < least) return [low - least, high + least];
   const space = (high - low) * 0.05;
-  return [Math.max(0, low - space), high + space];
+  return [low >= 0 ? Math.max(0, low - space) : low - space, high + space];
 }
 
 /** Four to eight round numbers between low and high. */
@@ -116,10 +123,9 @@ function ticks(low: number, high: number): number[] {
   const rough = (high - low) / 6;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5, 10].find((factor) => power * factor >= rough) ?? 10);
-  const result: number[] = [];
-  for (let value = Math.ceil(low / step) * step; value <= high + step * 1e-9; value += step)
-    result.push(Number(value.toPrecision(12)));
-  return result;
+  const first = Math.ceil(low / step);
+  const count = Math.floor(high / step + 1e-9) - first + 1;
+  return Array.from({ length: Math.min(count, 10) }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
 function escapeXml(text: string): string {

@@ -7,12 +7,12 @@ import { type CheckpointState, checkpointFiles, checkpointSteps, type Manifest, 
 import { digest } from "./disk.js";
 import { TrainError } from "./error.js";
 
-/** A checkpoint that was read and verified. */
+/** A checkpoint that was verified; its tensors are read when they are asked for. */
 export interface OpenCheckpoint {
-  path: string;
-  state: CheckpointState;
-  weights: Map<string, Float32Array | Uint8Array>;
-  optimizer: Map<string, Float32Array | Uint8Array>;
+  readonly path: string;
+  readonly state: CheckpointState;
+  readonly weights: Map<string, Float32Array | Uint8Array>;
+  readonly optimizer: Map<string, Float32Array | Uint8Array>;
 }
 
 const count = z.number().int().nonnegative();
@@ -80,11 +80,16 @@ export function readCheckpoint(path: string): OpenCheckpoint {
       throw damaged((error as Error).message);
     }
   };
+  const state = json(checkpointFiles.state, stateSchema);
   return {
     path,
-    state: json(checkpointFiles.state, stateSchema),
-    weights: tensors(checkpointFiles.weights),
-    optimizer: tensors(checkpointFiles.optimizer),
+    state,
+    get weights() {
+      return tensors(checkpointFiles.weights);
+    },
+    get optimizer() {
+      return tensors(checkpointFiles.optimizer);
+    },
   };
 }
 

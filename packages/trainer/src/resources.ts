@@ -1,5 +1,5 @@
 // What the machine really has left for this process: memory within the control group's limit, and room on a disk.
-import { existsSync, readFileSync, statfsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { freemem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 
@@ -21,6 +21,14 @@ export function freeBytes(path: string): number {
   } catch {
     return Number.POSITIVE_INFINITY;
   }
+}
+
+/** Bytes of the files in a folder and its subfolders; 0 where there is none. */
+export function folderBytes(path: string): number {
+  if (!existsSync(path)) return 0;
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
 }
 
 /** What is left of each limit from this process's group up to the root. */

@@ -1,4 +1,5 @@
 // What a finished run leaves behind: the adapter (or the model), the curve as a picture, a page that says how it went.
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { writeFileAtomic } from "@qlora/safetensors";
 import { saveTrained } from "./adapters.js";
@@ -36,8 +37,8 @@ export function finishRun({ parts, history, step, tokens }: Run, stoppedEarly: b
       { heading: "Configuration", rows: settings },
     ]),
   );
-  const kept =
-    best && best.step > 0 && config.evalSteps > 0 ? { "best checkpoint": join(folder.best, `step-${best.step}`) } : {};
+  const bestPath = join(folder.best, `step-${best?.step}`);
+  const kept = existsSync(bestPath) ? { "best checkpoint": bestPath } : {};
   return {
     type: "done",
     steps: step,

@@ -12,6 +12,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  rmdirSync,
   statSync,
   writeSync,
 } from "node:fs";
@@ -26,6 +27,8 @@ export class RunFolder {
   logBytes = 0;
   private log: number | undefined;
   private lock: Server | undefined;
+  /** The first folder that had to be made. */
+  private made: string | undefined;
 
   constructor(path: string) {
     this.path = resolve(path);
@@ -70,7 +73,7 @@ export class RunFolder {
    */
   async open(): Promise<void> {
     try {
-      mkdirSync(this.path, { recursive: true });
+      this.made = mkdirSync(this.path, { recursive: true });
     } catch (error) {
       throw new TrainError("NOT_WRITABLE", `${this.path} cannot be made: ${(error as Error).message}`);
     }
@@ -129,11 +132,24 @@ export class RunFolder {
     }
   }
 
+  /** Leaves no folder behind where nothing came of the run. */
   close(): void {
     if (this.log !== undefined) closeSync(this.log);
+    else this.removeEmpty();
+    this.made = undefined;
     this.log = undefined;
     this.lock?.close();
     this.lock = undefined;
+  }
+
+  private removeEmpty(): void {
+    if (this.made === undefined) return;
+    const last = dirname(resolve(this.made));
+    try {
+      for (let dir = this.path; dir !== last; dir = dirname(dir)) rmdirSync(dir);
+    } catch {
+      // not empty: somebody else has begun to use it
+    }
   }
 
   private write(data: Buffer, at: number): number {

@@ -2,11 +2,8 @@
 //
 // Every decision at step N (evaluate, save, stop early, skip) is a function of the configuration and of the log up to N, and is
 // taken at the top of the loop. A run that was interrupted anywhere takes up there and does the same.
-import { existsSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
 import { setImmediate as tick } from "node:timers/promises";
-import { simd } from "@qlora/kernels";
-import { firstNonFinite, gradNorm, type Schedule } from "@qlora/paged-optim";
+import { gradNorm, type Schedule } from "@qlora/paged-optim";
 import { writeFileAtomic } from "@qlora/safetensors";
 import { type Model, Runner, type Trainable } from "@qlora/transformer";
 import { saveBest } from "./adapters.js";
@@ -15,16 +12,16 @@ import { formatConfig } from "./config.js";
 import type { TrainingData } from "./dataset.js";
 import { TrainError } from "./error.js";
 import type { StepEvent, TrainEvent } from "./events.js";
-import { compareFingerprints, type Fingerprint, fingerprint } from "./fingerprint.js";
+import { type Fingerprint, fingerprint } from "./fingerprint.js";
 import { heldOutLoss } from "./held-out.js";
 import { History } from "./history.js";
-import { nonFiniteTensor } from "./non-finite.js";
 import { makeOptimizer, makeSchedule } from "./optimizer.js";
 import type { StepOrder } from "./order.js";
-import { newestCheckpoint, readCheckpoint } from "./read-checkpoint.js";
 import { finishRun } from "./result.js";
+import { checkpointContents, restore } from "./resume.js";
 import type { RunFolder } from "./run-folder.js";
 import type { TrainConfig } from "./schema.js";
+import { describeExamples, whySkip } from "./skip.js";
 import { accumulate } from "./step.js";
 import { EventFile } from "./tensorboard.js";
 
@@ -61,7 +58,7 @@ export class Run {
 
   constructor(readonly parts: RunParts) {
     const { config, model, data, order } = parts;
-    this.runner = new Runner(model);
+    this.runner = new Runner(model, { tokens: order.largestPass, targets: order.largestTargets });
     this.schedule = makeSchedule(config, order.steps);
     this.fingerprint = fingerprint(config, model, data.training, data.heldOut);
   }
@@ -69,20 +66,23 @@ export class Run {
   async *go(): Events<void> {
     const { config, folder, order } = this.parts;
     using optimizer = makeOptimizer(this.parts.parameters, config, folder.file("optimizer.pages"));
-    const resumed = yield* this.restore(optimizer);
+    const resumed = yield* restore(this.parts, this.history, this.fingerprint, optimizer);
+    if (resumed) ({ step: this.step, tokens: this.tokens, saved: this.saved } = resumed);
     writeFileAtomic(folder.file("config.yaml"), formatConfig(config));
     if (!resumed) folder.openLog(0);
     if (config.tensorboard) this.board = EventFile.open(folder.path, this.history);
     this.clock = { start: performance.now(), step: this.step };
-    for (;;) {
-      if (this.evaluationDue() && !(yield* this.evaluate(optimizer))) return yield* this.stop(optimizer);
-      const ended = this.step >= order.steps || this.stopsEarly();
-      if (this.checkpointDue(ended)) yield this.checkpoint(optimizer);
-      if (ended) break;
-      if (!(yield* this.oneStep(optimizer))) return yield* this.stop(optimizer);
+    try {
+      for (;;) {
+        if (this.evaluationDue() && !(yield* this.evaluate(optimizer))) return yield* this.stop(optimizer);
+        const ended = this.step >= order.steps || this.stopsEarly();
+        if (this.checkpointDue(ended)) yield this.checkpoint(optimizer);
+        if (ended) return yield finishRun(this, this.stopsEarly());
+        if (!(yield* this.oneStep(optimizer))) return yield* this.stop(optimizer);
+      }
+    } finally {
+      this.board?.close();
     }
-    this.board?.close();
-    yield finishRun(this, this.stopsEarly());
   }
 
   private evaluationDue(): boolean {
@@ -132,7 +132,7 @@ export class Run {
     const { nll, targets, tokens, badPass } = next.value;
     const loss = nll / targets;
     const norm = gradNorm(parameters);
-    const reason = this.whySkip(loss, norm);
+    const reason = whySkip(this, loss, norm);
     const lr = config.learningRate * this.schedule(this.step);
     if (!reason)
       optimizer.step({ lr, gradNorm: norm, ...(config.maxGradNorm > 0 ? { maxNorm: config.maxGradNorm } : {}) });
@@ -156,7 +156,7 @@ export class Run {
       const where = badPass === undefined ? "" : `pass ${badPass + 1} of ${indices.length}, `;
       yield {
         type: "warning",
-        message: `step ${this.step}: ${reason}; the step was not applied (${where}${this.describe(pass)})`,
+        message: `step ${this.step}: ${reason}; the step was not applied (${where}${describeExamples(data, pass)})`,
       };
     }
     const perStep = (performance.now() - this.clock.start) / 1000 / (this.step - this.clock.step);
@@ -176,29 +176,6 @@ export class Run {
       );
     }
     return true;
-  }
-
-  /** Why a step must not be applied, or undefined. */
-  private whySkip(loss: number, norm: number): string | undefined {
-    const { config, model, parameters } = this.parts;
-    if (!Number.isFinite(loss))
-      return `the loss is not finite, first bad tensor: ${nonFiniteTensor(model, parameters) ?? "an activation"}`;
-    if (!Number.isFinite(norm)) return `the gradient of ${firstNonFinite(parameters)} is not finite`;
-    if (config.spikeThreshold === 0) return undefined;
-    const off = this.history.zScore({ loss, gradNorm: norm }, config.spikeWindow);
-    return off && off.z > config.spikeThreshold
-      ? `its ${off.of} is ${off.z.toFixed(1)} standard deviations above the last ${config.spikeWindow} steps`
-      : undefined;
-  }
-
-  /** Which examples a pass holds, by file and line where they are known. */
-  private describe(indices: readonly number[]): string {
-    const { data } = this.parts;
-    const names = indices.slice(0, 16).map((i) => {
-      const origin = data.origins[data.training[i]!.example];
-      return origin ? `${origin.path}:${origin.line}` : `example ${i}`;
-    });
-    return `${names.join(", ")}${indices.length > 16 ? `, and ${indices.length - 16} more` : ""}`;
   }
 
   /** Held-out loss of this step, and the best checkpoint where it is one; false when the signal came in between. */
@@ -234,83 +211,7 @@ export class Run {
     return { type: "checkpoint", step: this.step, path };
   }
 
-  /** @throws {TrainError} NON_FINITE: weights that are not finite are never written down. */
   private contents(optimizer: Optimizer): CheckpointContents {
-    const { step, tokens, fingerprint } = this;
-    const { folder, parameters } = this.parts;
-    const bad = firstNonFinite(parameters.map(({ name, data }) => ({ name, grad: data })));
-    if (bad !== undefined) {
-      const kept = this.saved === undefined ? "there is no earlier one" : `step ${this.saved} is kept`;
-      throw new TrainError(
-        "NON_FINITE",
-        `the checkpoint of step ${step} was not written, because ${bad} is not finite; ${kept}. Lower learning_rate`,
-      );
-    }
-    folder.syncLog();
-    return {
-      weights: parameters.map(({ name, shape, data }) => ({ name, dtype: "F32" as const, shape, data })),
-      optimizer: [...optimizer.stateTensors()],
-      state: {
-        version: 1,
-        step,
-        tokens,
-        optimizerSteps: optimizer.steps,
-        logBytes: folder.logBytes,
-        simd: simd(),
-        fingerprint,
-      },
-    };
-  }
-
-  /** Continues from a checkpoint where one is asked for and found. */
-  private *restore(optimizer: Optimizer): Generator<TrainEvent, boolean, void> {
-    const { config, folder, parameters } = this.parts;
-    if (!config.resume) return false;
-    const warnings: string[] = [];
-    const checkpoint =
-      config.resume === "auto"
-        ? newestCheckpoint(folder.checkpoints, (message) => warnings.push(message))
-        : readCheckpoint(resolve(config.resume));
-    if (!checkpoint) {
-      if (warnings.length > 0)
-        throw new TrainError(
-          "NO_CHECKPOINT",
-          `${folder.checkpoints}: every checkpoint is damaged; start over with another output (${warnings.join("; ")})`,
-        );
-      if (existsSync(folder.file("log.jsonl")))
-        yield { type: "warning", message: `${folder.checkpoints} has no checkpoint; starting from step 0` };
-      return false;
-    }
-    const { path, state } = checkpoint;
-    warnings.push(...compareFingerprints(path, state.fingerprint, this.fingerprint));
-    if (state.simd !== simd())
-      warnings.push(`${path} was computed with ${state.simd}, now ${simd()}: the last bits of what follows may differ`);
-    for (const { name, data } of parameters) {
-      const saved = checkpoint.weights.get(name);
-      if (saved?.length !== data.length)
-        throw new TrainError(
-          "CHECKPOINT_MISMATCH",
-          `${path}: ${name} has ${saved?.length ?? "no"} elements, needs ${data.length}`,
-        );
-      data.set(saved);
-    }
-    optimizer.loadStateDict({
-      algorithm: optimizer.algorithm,
-      step: state.optimizerSteps,
-      tensors: checkpoint.optimizer,
-    });
-    ({ step: this.step, tokens: this.tokens } = state);
-    const home = dirname(dirname(path));
-    const own = home === folder.path;
-    if (own && dirname(path) === folder.checkpoints) this.saved = this.step;
-    const log = folder.openLog(state.logBytes, own ? undefined : join(home, "log.jsonl"));
-    const unreadable = this.history.replay(log);
-    if (folder.logBytes < state.logBytes || unreadable > 0)
-      warnings.push(
-        `${folder.file("log.jsonl")} has ${folder.logBytes} of the ${state.logBytes} bytes that it had, ${unreadable} lines unreadable: the curve before step ${this.step} is incomplete`,
-      );
-    for (const message of warnings) yield { type: "warning", message };
-    yield { type: "resumed", step: this.step, path };
-    return true;
+    return checkpointContents(this, optimizer, this.fingerprint, this.saved);
   }
 }

@@ -5,6 +5,26 @@ const count = () => z.number().int().nonnegative();
 const positive = () => z.number().int().positive();
 const rate = () => z.number().min(0).max(1);
 
+/** The optimisers and the states that each keeps of every trained element. */
+export const optimizerStates = { adamw: 2, adam: 2, lion: 1, ademamix: 3, sgd: 1 } as const;
+const optimizerNames = (Object.keys(optimizerStates) as (keyof typeof optimizerStates)[]).flatMap((name) =>
+  (["32bit", "8bit"] as const).flatMap((bits) => [`paged-${name}-${bits}`, `${name}-${bits}`] as const),
+);
+
+/** The parts of an optimiser's name. */
+export function parseOptimizer(name: TrainConfig["optimizer"]): {
+  algorithm: keyof typeof optimizerStates;
+  bits: 8 | 32;
+  paged: boolean;
+} {
+  const [bits, algorithm, paged] = name.split("-").reverse() as [
+    "8bit" | "32bit",
+    keyof typeof optimizerStates,
+    "paged"?,
+  ];
+  return { algorithm, bits: bits === "8bit" ? 8 : 32, paged: paged === "paged" };
+}
+
 /**
  * Keys are camelCase here, snake_case in YAML (`lora_r`), kebab-case as flags (`--lora-r`). The defaults are the paper's
  * recipe (§4, App. B, and the reference implementation's settings).
@@ -44,17 +64,19 @@ export const trainSchema = z.strictObject({
     .describe("which linear layers: all-linear, or names separated by commas (q_proj,v_proj)"),
   rslora: z.boolean().default(false).describe("scale by alpha / √r instead"),
 
-  optimizer: z
-    .enum(["paged-adamw-32bit", "adamw-32bit", "paged-adamw-8bit", "adamw-8bit", "paged-lion-32bit", "lion-32bit"])
-    .default("paged-adamw-32bit")
-    .describe("optimiser and bits of its state"),
-  optimizerMemory: positive()
+  optimizer: z.enum(optimizerNames).default("paged-adamw-32bit").describe("optimiser and bits of its state"),
+  optimizerMemory: z
+    .number()
+    .positive()
     .default(4096)
     .describe("MiB of state that a paged optimiser keeps in memory; the rest is in a file"),
   learningRate: z.number().positive().default(2e-4).describe("peak learning rate"),
-  schedule: z.enum(["constant", "linear", "cosine"]).default("constant").describe("learning rate after warm-up"),
+  schedule: z
+    .enum(["constant", "linear", "cosine", "wsd"])
+    .default("constant")
+    .describe("learning rate after warm-up; wsd: constant, then linearly down over the last tenth"),
   warmupSteps: count().default(0).describe("steps of linear warm-up"),
-  beta1: rate().lt(1).default(0.9).describe("decay of the first moment"),
+  beta1: rate().lt(1).default(0.9).describe("decay of the first moment; momentum of sgd"),
   beta2: rate().lt(1).default(0.999).describe("decay of the second moment"),
   epsilon: z.number().positive().default(1e-8).describe("added to the root of the second moment"),
   weightDecay: z.number().nonnegative().default(0).describe("decoupled weight decay"),
@@ -64,6 +86,9 @@ export const trainSchema = z.strictObject({
   gradientAccumulation: positive()
     .default(16)
     .describe("passes per optimiser step; the loss is the mean over all their targets"),
+  packTokens: positive()
+    .optional()
+    .describe("fill each pass with sequences up to this many tokens, instead of batch_size of them"),
   maxSteps: positive().optional().describe("optimiser steps; default: as many as the epochs need"),
   epochs: z.number().positive().default(1).describe("passes over the data, where max_steps is not given"),
   groupByLength: z.boolean().default(true).describe("sequences of similar length (in tokens) go together"),

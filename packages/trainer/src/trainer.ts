@@ -1,6 +1,6 @@
 // From a configuration to a run: files are checked, memory and disk are, then the model is loaded and trained.
 import { setImmediate as tick } from "node:timers/promises";
-import { loadTokenizer } from "@qlora/data";
+import { checkVocabulary, loadTokenizer } from "@qlora/data";
 import { setThreads as setKernelThreads } from "@qlora/kernels";
 import { setThreads as setNf4Threads } from "@qlora/nf4";
 import { setThreads as setOptimThreads } from "@qlora/paged-optim";
@@ -13,7 +13,7 @@ import { estimateDisk } from "./estimate.js";
 import type { TrainEvent } from "./events.js";
 import { estimateRun, refuseDisk, refuseMemory } from "./fit.js";
 import { passSize, stepOrder } from "./order.js";
-import { availableMemory, freeBytes } from "./resources.js";
+import { availableMemory, folderBytes, freeBytes } from "./resources.js";
 import { Run } from "./run.js";
 import { RunFolder } from "./run-folder.js";
 import { basePrecision, type TrainConfig, type TrainOptions } from "./schema.js";
@@ -40,32 +40,53 @@ export class Trainer {
   async *run({ signal }: RunOptions = {}): AsyncGenerator<TrainEvent, void, void> {
     const { config } = this;
     const started = performance.now();
-    if (config.device !== "cpu") throw new TrainError("DEVICE_UNAVAILABLE", `device ${config.device} cannot train yet; use --device cpu`);
+    if (config.device !== "cpu")
+      throw new TrainError("DEVICE_UNAVAILABLE", `device ${config.device} cannot train yet; use --device cpu`);
     if (config.threads) for (const set of [setKernelThreads, setNf4Threads, setOptimThreads]) set(config.threads);
     const folder = new RunFolder(config.output);
     folder.check(config.resume !== undefined);
 
     const modelConfig = readModelConfig(config.model);
     const tokenizer = loadTokenizer(config.model);
+    checkVocabulary(tokenizer, { rows: modelConfig.vocabSize });
     const data = loadData(config, tokenizer, modelConfig.maxPositions);
     this.data = data;
     const { report } = data;
-    yield { type: "data", training: data.training.length, heldOut: data.heldOut.length, summary: describeReport(report), tokens: report.tokens, targetTokens: report.targetTokens };
+    yield {
+      type: "data",
+      training: data.training.length,
+      heldOut: data.heldOut.length,
+      summary: describeReport(report),
+      tokens: report.tokens,
+      targetTokens: report.targetTokens,
+    };
 
     const order = stepOrder(data.training, config);
     const resident = process.memoryUsage().rss;
-    const requirements = { model: modelConfig, config, passSize: (changed: TrainConfig) => passSize(data.training, changed), process: resident };
+    const requirements = {
+      model: modelConfig,
+      config,
+      passSize: (changed: TrainConfig) => passSize(data.training, changed),
+      process: resident,
+    };
     const estimate = estimateRun(requirements);
     const left = availableMemory() + resident;
     const available = config.maxMemory === undefined ? left : Math.min(left, config.maxMemory * 2 ** 20);
-    const disk = { needed: estimateDisk({ model: modelConfig, config, tokens: 0 }), free: freeBytes(config.output) };
+    const replaced = folderBytes(folder.checkpoints) + folderBytes(folder.best);
+    const needed = Math.max(0, estimateDisk({ model: modelConfig, config, tokens: 0 }) - replaced);
+    const disk = { needed, free: freeBytes(config.output) };
     yield { type: "memory", estimate, available, disk };
     refuseMemory(requirements, available);
     refuseDisk(config.output, disk, config);
 
     await folder.open();
     try {
-      const loading = loadSteps(config.model, { precision: basePrecision(config), blockSize: config.blockSize, doubleQuant: config.doubleQuant, compute: config.compute });
+      const loading = loadSteps(config.model, {
+        precision: basePrecision(config),
+        blockSize: config.blockSize,
+        doubleQuant: config.doubleQuant,
+        compute: config.compute,
+      });
       let loaded = loading.next();
       for (; !loaded.done; loaded = loading.next()) {
         yield { type: "loading", ...loaded.value };
@@ -76,8 +97,22 @@ export class Trainer {
       this.model = model;
       makeTrainable(model, config);
       const parameters = trainables(model);
-      yield { type: "model", parameters: modelParameters(model.config), trainable: parameters.reduce((sum, { data }) => sum + data.length, 0) };
-      yield* new Run({ config, folder, model, data, order, parameters, started, expectedBytes: estimate.total, signal }).go();
+      yield {
+        type: "model",
+        parameters: modelParameters(model.config),
+        trainable: parameters.reduce((sum, { data }) => sum + data.length, 0),
+      };
+      yield* new Run({
+        config,
+        folder,
+        model,
+        data,
+        order,
+        parameters,
+        started,
+        expectedBytes: estimate.total,
+        signal,
+      }).go();
     } finally {
       folder.close();
     }

@@ -16,15 +16,22 @@ export default async function bundle(): Promise<void> {
     clean: false,
     silent: true,
     target: "node20",
-    banner: { js: 'import { createRequire as bundledRequire } from "node:module"; const require = bundledRequire(import.meta.url);' },
-    esbuildOptions: (options) => void (options.conditions = ["@qlora/source"]),
+    banner: {
+      js: 'import { createRequire as bundledRequire } from "node:module"; const require = bundledRequire(import.meta.url);',
+    },
+    esbuildOptions: (options) => {
+      options.conditions = ["@qlora/source"];
+    },
     esbuildPlugins: [
       {
         // Addons and data are found beside a package's sources, not beside the bundle.
         name: "sources",
         setup: ({ onLoad }) =>
           onLoad({ filter: /packages\/[^/]+\/src\/.*\.ts$/ }, ({ path }) => ({
-            contents: readFileSync(path, "utf8").replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href)),
+            contents: readFileSync(path, "utf8").replaceAll(
+              "import.meta.url",
+              JSON.stringify(pathToFileURL(path).href),
+            ),
             loader: "ts",
           })),
       },

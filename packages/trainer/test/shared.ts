@@ -46,7 +46,17 @@ export interface Shape {
 
 /** Writes a random LLaMA with the quickstart's tokenizer (1024 ids) into `dir`. */
 export function makeModel(dir: string, shape: Shape = {}): string {
-  const { hidden = 64, intermediate = 128, layers = 2, heads = 2, kvHeads = 1, vocab = 1024, tied = true, dtype = "BF16", positions = 128 } = shape;
+  const {
+    hidden = 64,
+    intermediate = 128,
+    layers = 2,
+    heads = 2,
+    kvHeads = 1,
+    vocab = 1024,
+    tied = true,
+    dtype = "BF16",
+    positions = 128,
+  } = shape;
   mkdirSync(dir, { recursive: true });
   const json = {
     architectures: ["LlamaForCausalLM"],
@@ -65,7 +75,8 @@ export function makeModel(dir: string, shape: Shape = {}): string {
     torch_dtype: { F32: "float32", F16: "float16", BF16: "bfloat16" }[dtype],
   };
   writeFileSync(join(dir, "config.json"), JSON.stringify(json));
-  for (const name of ["tokenizer.json", "tokenizer_config.json"]) copyFileSync(join(quickstart, "base-model", name), join(dir, name));
+  for (const name of ["tokenizer.json", "tokenizer_config.json"])
+    copyFileSync(join(quickstart, "base-model", name), join(dir, name));
   saveWeights(initModel(parseModelConfig(json), normals(7)), join(dir, "model.safetensors"), dtype);
   return dir;
 }
@@ -73,8 +84,11 @@ export function makeModel(dir: string, shape: Shape = {}): string {
 /** Writes `count` question-and-answer lines of different lengths. */
 export function makeData(path: string, count: number): string {
   const words = ["red", "blue", "green", "seven", "nine", "of", "the", "and", "moon", "sun"];
-  const text = (i: number, n: number) => Array.from({ length: n }, (_, j) => words[(i * 7 + j * 3 + ((i * j) % 5)) % words.length]).join(" ");
-  const lines = Array.from({ length: count }, (_, i) => JSON.stringify({ prompt: `${text(i, 2 + (i % 5))}?`, completion: ` ${text(i + 1, 1 + (i % 4))}` }));
+  const text = (i: number, n: number) =>
+    Array.from({ length: n }, (_, j) => words[(i * 7 + j * 3 + ((i * j) % 5)) % words.length]).join(" ");
+  const lines = Array.from({ length: count }, (_, i) =>
+    JSON.stringify({ prompt: `${text(i, 2 + (i % 5))}?`, completion: ` ${text(i + 1, 1 + (i % 4))}` }),
+  );
   writeFileSync(path, `${lines.join("\n")}\n`);
   return path;
 }
@@ -85,11 +99,28 @@ export function tinyRun(dir: string, options: Partial<TrainOptions> = {}): Train
   if (!existsSync(model)) makeModel(model);
   const data = join(dir, "data.jsonl");
   if (!existsSync(data)) makeData(data, 24);
-  return { model, data, output: join(dir, "run"), template: "guanaco", loraR: 4, learningRate: 1e-2, batchSize: 2, gradientAccumulation: 2, maxSteps: 6, heldOut: 4, saveSteps: 2, ...options };
+  return {
+    model,
+    data,
+    output: join(dir, "run"),
+    template: "guanaco",
+    loraR: 4,
+    learningRate: 1e-2,
+    batchSize: 2,
+    gradientAccumulation: 2,
+    maxSteps: 6,
+    heldOut: 4,
+    saveSteps: 2,
+    ...options,
+  };
 }
 
 /** Runs in this process; returns its events. */
-export async function train(options: TrainOptions, signal?: AbortSignal, see?: (event: TrainEvent) => void): Promise<TrainEvent[]> {
+export async function train(
+  options: TrainOptions,
+  signal?: AbortSignal,
+  see?: (event: TrainEvent) => void,
+): Promise<TrainEvent[]> {
   const events: TrainEvent[] = [];
   for await (const event of new Trainer(options).run(signal ? { signal } : {})) {
     events.push(event);
@@ -107,9 +138,12 @@ export interface Ended {
   stderr: string;
 }
 
+/** A program of test/programs as JavaScript. */
+export const bundled = (name: string) => join(programs, `${name}.mjs`);
+
 /** The command that trains in a process of its own. */
 export function trainCommand(options: TrainOptions, crashAfter?: string): string[] {
-  return [process.execPath, join(programs, "train.mjs"), JSON.stringify({ options, crashAfter })];
+  return [process.execPath, bundled("train"), JSON.stringify({ options, crashAfter })];
 }
 
 function printed(stdout: string): Printed[] {
@@ -120,18 +154,30 @@ function printed(stdout: string): Printed[] {
 }
 
 /** Runs in a process of its own, to its end. */
-export function trainProcess(options: TrainOptions, { crashAfter, before = [], env = {} }: { crashAfter?: string; before?: string[]; env?: Record<string, string> } = {}): Ended {
+export function trainProcess(
+  options: TrainOptions,
+  { crashAfter, before = [], env = {} }: { crashAfter?: string; before?: string[]; env?: Record<string, string> } = {},
+): Ended {
   const [command, ...args] = [...before, ...trainCommand(options, crashAfter)] as [string, ...string[]];
-  const { status, signal, stdout, stderr } = spawnSync(command, args, { encoding: "utf8", maxBuffer: 2 ** 26, env: { ...process.env, ...env } });
+  const { status, signal, stdout, stderr } = spawnSync(command, args, {
+    encoding: "utf8",
+    maxBuffer: 2 ** 26,
+    env: { ...process.env, ...env },
+  });
   return { status, signal, events: printed(stdout), stderr };
 }
 
 /** The same, with something done to it on the way: `act` is told each event and may kill it. */
-export async function trainAndWatch(options: TrainOptions, act: (event: Printed, kill: (signal: NodeJS.Signals) => void) => void): Promise<Ended & { seconds: number }> {
+export async function trainAndWatch(
+  options: TrainOptions,
+  act: (event: Printed, kill: (signal: NodeJS.Signals) => void) => void,
+): Promise<Ended & { seconds: number }> {
   const [command, ...args] = trainCommand(options) as [string, ...string[]];
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
   let [stdout, stderr, seen, started] = ["", "", 0, 0];
-  child.stderr.on("data", (chunk) => void (stderr += chunk));
+  child.stderr.on("data", (chunk) => {
+    stderr += chunk;
+  });
   child.stdout.on("data", (chunk) => {
     stdout += chunk;
     const lines = stdout.split("\n");
@@ -141,7 +187,11 @@ export async function trainAndWatch(options: TrainOptions, act: (event: Printed,
         child.kill(signal);
       });
   });
-  return new Promise((done) => child.on("close", (status, signal) => done({ status, signal, events: printed(stdout), stderr, seconds: (performance.now() - started) / 1000 })));
+  return new Promise((done) =>
+    child.on("close", (status, signal) =>
+      done({ status, signal, events: printed(stdout), stderr, seconds: (performance.now() - started) / 1000 }),
+    ),
+  );
 }
 
 /**
@@ -149,7 +199,8 @@ export async function trainAndWatch(options: TrainOptions, act: (event: Printed,
  * tensors, the best one's, and the log without its timings.
  */
 export function result(output: string, step: number): Record<string, string> {
-  const hash = (path: string) => (existsSync(path) ? createHash("sha256").update(readFileSync(path)).digest("hex") : "absent");
+  const hash = (path: string) =>
+    existsSync(path) ? createHash("sha256").update(readFileSync(path)).digest("hex") : "absent";
   const log = readFileSync(join(output, "log.jsonl"), "utf8").replace(/,"tokensPerSecond":[^,}]*/g, "");
   return {
     adapter: hash(join(output, "adapter_model.safetensors")),

@@ -109,7 +109,8 @@ function writeConfig(from: string, to: string, edit: (json: Record<string, unkno
 }
 
 const shortDtype = { float32: "f32", float16: "f16", bfloat16: "bf16" } as const;
-type FullDtype = "F32" | "F16" | "BF16";
+const longDtype = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
+type FullDtype = keyof typeof longDtype;
 
 function encode(data: Float32Array, dtype: FullDtype): ArrayBufferView {
   if (dtype === "F32") return data;
@@ -144,14 +145,14 @@ export function saveModel(model: Model, from: string, to: string, dtype: FullDty
     writeConfig(from, dir, (json) => {
       delete json.quantization_config;
       delete json.dtype;
-      json.torch_dtype = { F32: "float32", F16: "float16", BF16: "bfloat16" }[dtype];
+      json.torch_dtype = longDtype[dtype];
     });
     saveWeights(model, join(dir, "model.safetensors"), dtype);
   });
 }
 
 /**
- * Merges adapters into a model folder: W + s·B·A in f32, written in the checkpoint's dtype. 4-bit tensors are dequantised.
+ * Merges adapters into a model folder: W + s·B·A in f32, written as `dtype`, by default the checkpoint's. 4-bit tensors are dequantised.
  * With `through` the 16-bit weights first make the round trip through that codec, so that the merged model computes what
  * was trained (the adapter learned against the rounded weights).
  */
@@ -160,25 +161,27 @@ export function mergeModel(
   adapters: Map<string, Adapter>,
   to: string,
   through?: { codebook: Codebook; blockSize: number; doubleQuant: boolean },
+  dtype?: FullDtype,
 ): void {
   checkFolder(to);
   const config = readModelConfig(from);
   using checkpoint = openCheckpoint(from);
   const source = checkpointSource(checkpoint, config);
-  const dtype = { float32: "F32", float16: "F16", bfloat16: "BF16" }[config.dtype] as FullDtype;
+  const stored = { float32: "F32", float16: "F16", bfloat16: "BF16" } as const;
+  const written: FullDtype = dtype ?? stored[config.dtype];
   const tensors = Array.from(tensorShapes(config), ([name, shape]): TensorData => {
     const adapter = adapters.get(name.replace(/\.weight$/, ""));
     const isLinear = shape.length === 2 && name.startsWith("model.layers.");
     return {
       name,
-      dtype,
+      dtype: written,
       shape,
       data: () => {
         let weight = fullPrecision(source, name);
         if (through && isLinear && !source.quantized(name))
           weight = dequantize(quantize(weight, { shape, ...through })) as Float32Array;
         if (adapter) mergeInto(weight, adapter);
-        return encode(weight, dtype);
+        return encode(weight, written);
       },
     };
   });
@@ -186,6 +189,7 @@ export function mergeModel(
     copyCompanions(from, dir);
     writeConfig(from, dir, (json) => {
       delete json.quantization_config;
+      if (dtype) Object.assign(json, { dtype: undefined, torch_dtype: longDtype[dtype] });
     });
     writeSafetensors(join(dir, "model.safetensors"), tensors, { metadata: { format: "pt" } });
   });

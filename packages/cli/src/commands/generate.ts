@@ -1,67 +1,56 @@
 // qlora generate: one prompt in, one text out, as it is made.
-import { encodePrompt } from "@qlora/data";
-import { generate } from "@qlora/transformer";
+import { encodePrompt, resolveTemplate } from "@qlora/data";
 import { z } from "zod";
-import { command, result } from "../command.js";
+import { answer, sampling, samplingOptions } from "../answer.js";
+import { command } from "../command.js";
 import { modelOptions, openModel } from "../model-options.js";
-import { seededUniform } from "../random.js";
-
-export const samplingOptions = {
-  maxNewTokens: z.number().int().positive().default(256).describe("tokens to generate at most"),
-  temperature: z.number().nonnegative().default(0).describe("0 takes the most likely token each time"),
-  topK: z.number().int().nonnegative().default(0).describe("keep the k most likely tokens; 0 keeps all"),
-  topP: z.number().positive().max(1).default(1).describe("keep the most likely tokens whose probabilities add up to p"),
-  minP: z
-    .number()
-    .nonnegative()
-    .max(1)
-    .default(0)
-    .describe("keep tokens with this share of the best one's probability"),
-  repetitionPenalty: z.number().positive().default(1).describe("penalty on tokens already seen; 1 is none"),
-  seed: z.number().int().nonnegative().default(42).describe("seed of sampling"),
-};
+import { printable, result } from "../terminal.js";
 
 export const generateCommand = command({
   name: "generate",
   summary: "continue a prompt, or answer it with the chat template",
   schema: z.strictObject({
     ...modelOptions,
-    prompt: z.string().describe("the text to continue; empty starts from the beginning-of-sequence token"),
-    chat: z.boolean().default(false).describe("wrap the prompt as a user's turn of the chat template"),
-    template: z.string().default("auto").describe("chat template: auto, or a built-in's name"),
+    prompt: z.string().describe("the text to continue; an empty one starts from the beginning-of-sequence token"),
+    chat: z.boolean().default(false).describe("the prompt is a user's turn, to be answered by the chat template"),
+    template: z
+      .string()
+      .optional()
+      .describe(
+        "chat template: auto (the model's own, else guanaco) or a built-in's name; default auto, or as in the adapter's run",
+      ),
     ...samplingOptions,
     json: z.boolean().default(false).describe("one JSON object on stdout"),
   }),
-  examples: ['qlora generate --model my-model --adapter runs/mine --chat --prompt "Where is the kite?"'],
+  examples: [
+    'qlora generate --model my-model --prompt "Once upon a time"',
+    'qlora generate --model my-model --adapter runs/mine --chat --prompt "Who are you?"',
+  ],
   async run(options) {
-    const { model, tokenizer } = openModel(options);
+    const loaded = await openModel(options);
+    const { tokenizer } = loaded;
+    const template = resolveTemplate(options.template ?? loaded.template, tokenizer);
     const prompt = options.chat
-      ? encodePrompt([{ role: "user", content: options.prompt }], tokenizer, { template: options.template })
+      ? encodePrompt([{ role: "user", content: options.prompt }], tokenizer, { template })
       : tokenizer.encode(options.prompt);
-    const ids: number[] = [];
-    const stream = tokenizer.decodeStream();
+    const stopIds = options.chat ? [...template.stopIds(tokenizer), ...tokenizer.eosIds] : tokenizer.eosIds;
     const started = performance.now();
-    let text = "";
-    for (const id of generate(model, prompt, {
-      ...options,
-      stopIds: tokenizer.eosIds,
-      random: seededUniform(options.seed),
-    })) {
-      ids.push(id);
-      const piece = stream.push(id);
-      text += piece;
-      if (!options.json) process.stdout.write(piece);
-      await new Promise(setImmediate); // lets Ctrl-C through
-    }
-    const rest = stream.end();
-    text += rest;
-    const seconds = (performance.now() - started) / 1000;
-    if (options.json)
-      result(
-        true,
-        { prompt: options.prompt, text, ids, tokens: ids.length, tokensPerSecond: ids.length / seconds },
-        "",
-      );
-    else process.stdout.write(`${rest}\n`);
+    const write = (piece: string) => process.stdout.write(process.stdout.isTTY ? printable(piece) : piece);
+    const { text, ids, ended } = await answer(loaded, prompt, {
+      ...sampling(options, stopIds),
+      continues: !options.chat,
+      ...(options.json ? {} : { onText: write }),
+    });
+    const tokensPerSecond = ids.length / ((performance.now() - started) / 1000);
+    const json = {
+      prompt: options.prompt,
+      text,
+      ended,
+      promptTokens: prompt.length,
+      tokens: ids.length,
+      tokensPerSecond,
+      ids,
+    };
+    result(options.json, json, "");
   },
 });

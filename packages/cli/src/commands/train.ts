@@ -1,13 +1,18 @@
 // qlora train: a configuration in, an adapter out, with everything a person wants to see on the way.
-import { formatConfig, parseConfig, readConfigFile, type TrainEvent, Trainer, trainSchema } from "@qlora/trainer";
+import { ConfigError, formatConfig, parseConfig, readConfigFile, Trainer, trainSchema } from "@qlora/trainer";
 import { z } from "zod";
-import { readFlags, type Shape } from "../arguments.js";
-import { type Command, say, table } from "../command.js";
-import { byteSize, duration, type Progress, progress } from "../progress.js";
+import { readFlags, requireFlags } from "../arguments.js";
+import type { Command } from "../command.js";
+import { checkDevice } from "../device.js";
+import type { Shape } from "../flags.js";
+import { progress } from "../progress.js";
+import { showEvent } from "../show-event.js";
+import { say, toJson } from "../terminal.js";
 
+const shape = trainSchema.shape as unknown as Shape;
 const schema = trainSchema.extend({
   config: z.string().optional().describe("YAML file with any of these options; flags override it"),
-  json: z.boolean().default(false).describe("every event as a JSON line on stdout"),
+  json: z.boolean().default(false).describe("every event as a line of JSON on stdout"),
 });
 
 export const trainCommand: Command = {
@@ -17,99 +22,62 @@ export const trainCommand: Command = {
   examples: [
     "qlora train --model my-model --data alpaca.json --output runs/mine",
     "qlora train --config recipe.yaml --max-steps 500 --resume auto",
-    "qlora train --model my-model --data alpaca.json --output runs/lora16 --method lora",
+    "qlora train --model my-model --data alpaca.json --output runs/16bit --method lora",
   ],
   async run(argv) {
     const { config: file, json, ...flags } = readFlags(schema.shape as unknown as Shape, argv);
-    const config = parseConfig({ ...(file ? readConfigFile(String(file)) : {}), ...flags });
-    if (!json) {
-      say("Configuration:");
-      say(formatConfig(config).replace(/^/gm, "  ").trimEnd());
-    }
+    const values = { ...(file ? readConfigFile(String(file)) : {}), ...flags };
+    requireFlags(shape, values, file ? ` (or ${"key: value"} in ${file})` : "");
+    const config = withPlace(file, () => parseConfig(values, file === undefined ? "options" : String(file)));
+    checkDevice(config.device);
     return watch(new Trainer(config), json === true);
   },
 };
 
-/** Runs a trainer, showing its events; the first Ctrl-C or SIGTERM saves a checkpoint and stops, the second stops at once. */
-export async function watch(trainer: Trainer, json: boolean): Promise<number> {
+/** A value of the wrong type can only come from the file: flags have been checked. */
+function withPlace<T>(file: unknown, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof ConfigError && file === undefined)
+      throw new ConfigError(error.message.replaceAll(/^options: /gm, ""));
+    throw error;
+  }
+}
+
+/**
+ * Runs a trainer, showing its events; the first Ctrl-C or SIGTERM saves a checkpoint and stops, the second stops at once.
+ * With `json` each event is a line on stdout; people still see them on stderr, unless both are the same terminal.
+ */
+async function watch(trainer: Trainer, json: boolean): Promise<number> {
   const controller = new AbortController();
-  let signalled = 0;
+  let code = 0;
   const stop = (signal: NodeJS.Signals) => {
-    const code = signal === "SIGINT" ? 130 : 143;
-    if (signalled) process.exit(code);
-    signalled = code;
-    say(`\n${signal}: finishing this pass and saving a checkpoint; again to stop at once`);
+    if (code !== 0) process.exit(code);
+    code = signal === "SIGINT" ? 130 : 143;
+    bar.print(`${signal}: finishing this block and saving a checkpoint; again to stop at once`);
     controller.abort();
   };
-  process.on("SIGINT", stop).on("SIGTERM", stop);
   const bar = progress();
+  const quiet = json && process.stdout.isTTY === true;
+  const out = (value: object) => json && process.stdout.write(`${toJson(value)}\n`);
+  let first = true;
+  let stopped = false;
+  process.on("SIGINT", stop).on("SIGTERM", stop);
   try {
     for await (const event of trainer.run({ signal: controller.signal })) {
-      if (json) process.stdout.write(`${JSON.stringify(event)}\n`);
-      else showEvent(event, bar);
+      if (first) {
+        out({ type: "configuration", configuration: trainer.config });
+        if (!quiet) say(`Configuration:\n${formatConfig(trainer.config).replace(/^/gm, "  ").trimEnd()}`);
+        first = false;
+      }
+      out(event);
+      if (!quiet) showEvent(event, bar);
+      stopped ||= event.type === "stopped";
     }
   } finally {
     bar.end();
     process.off("SIGINT", stop).off("SIGTERM", stop);
   }
-  return signalled;
-}
-
-/** Shows one event of a run to a person. */
-export function showEvent(event: TrainEvent, bar: Progress): void {
-  switch (event.type) {
-    case "data":
-      bar.print(`Data: ${event.training} examples to train on, ${event.heldOut} held out; ${event.summary}`);
-      break;
-    case "memory":
-      bar.print(`Memory expected at its peak: ${byteSize(event.estimate.total)}`);
-      bar.print(
-        table(event.estimate.parts.map(({ name, bytes, note }) => [`  ${name}`, byteSize(bytes).padStart(9), note])),
-      );
-      break;
-    case "loading":
-      bar.update(event.done, event.total, `loading ${event.done}/${event.total} tensors`);
-      break;
-    case "model":
-      bar.print(
-        `Model: ${event.parameters.toLocaleString("en")} parameters, ${event.trainable.toLocaleString("en")} of them trained`,
-      );
-      break;
-    case "resumed":
-      bar.print(`Continuing from ${event.path} (step ${event.step})`);
-      break;
-    case "evaluating":
-      bar.update(event.done, event.total, `held-out loss ${event.done}/${event.total}`);
-      break;
-    case "evaluation":
-      bar.print(`Step ${event.step}: held-out loss ${event.loss.toFixed(4)}`);
-      break;
-    case "step":
-      bar.update(
-        event.step,
-        event.steps,
-        `step ${event.step}/${event.steps}  loss ${event.loss.toFixed(4)}  ${Math.round(event.tokensPerSecond)} tokens/s  ETA ${duration(event.etaSeconds)}`,
-      );
-      break;
-    case "warning":
-      bar.print(`Warning: ${event.message}`);
-      break;
-    case "checkpoint":
-      break;
-    case "stopped":
-      bar.end();
-      say(`Stopped after step ${event.step}; continue with --resume auto`);
-      break;
-    case "done": {
-      bar.end();
-      const { before, after } = event.heldOut;
-      const rows: [string, string][] = [];
-      if (before !== null && after !== null) rows.push(["held-out loss", `${before.toFixed(4)} → ${after.toFixed(4)}`]);
-      rows.push(["time", duration(event.seconds)]);
-      rows.push(["peak memory", `${byteSize(event.peakBytes)} (expected ${byteSize(event.expectedBytes)})`]);
-      for (const [name, path] of Object.entries(event.files)) rows.push([name, path]);
-      say();
-      say(table(rows));
-    }
-  }
+  return stopped ? code : 0;
 }

@@ -1,10 +1,16 @@
 // Trains as the JSON of its argument says, as the command line would: events as JSON lines, exit codes, signals.
 import { Trainer } from "../../src/index.js";
 
-const { options, crashAfter } = JSON.parse(process.argv[2]!) as { options: ConstructorParameters<typeof Trainer>[0]; crashAfter?: string };
+const { options, crashAfter } = JSON.parse(process.argv[2]!) as {
+  options: ConstructorParameters<typeof Trainer>[0];
+  crashAfter?: string;
+};
 const controller = new AbortController();
 let code = 0;
-for (const [signal, number] of [["SIGINT", 130], ["SIGTERM", 143]] as const)
+for (const [signal, number] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const)
   process.on(signal, () => {
     if (code) process.exit(code);
     code = number;
