@@ -1,12 +1,12 @@
 // The quickstart: a model that cannot answer questions learns to, on this machine, in a few minutes.
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
-import { styleText } from "node:util";
-import { progress, say, showEvent, table } from "@qlora/cli";
+import { bold, keepHeapSmall, progress, say, showEvent, table } from "@qlora/cli";
 import { type Example, encodeExamplePrompt, loadTokenizer, type Template, type Tokenizer } from "@qlora/data";
 import { Trainer } from "@qlora/trainer";
 import { generate, type Model } from "@qlora/transformer";
 
+keepHeapSmall();
 const here = join(import.meta.dirname, "..");
 const home = join(here, "../..");
 const shown = (path: string) => relative(process.cwd(), path);
@@ -47,7 +47,7 @@ const trainer = new Trainer({
   maxSteps: Number(process.env.QUICKSTART_STEPS ?? 400),
 });
 const tokenizer = loadTokenizer(baseModel);
-say(styleText("bold", "Fine-tuning a small language model on 4-bit weights, on the CPU"));
+say(bold("Fine-tuning a small language model on 4-bit weights, on the CPU"));
 say(`base model ${shown(baseModel)}, task ${shown(join(here, "data"))}\n`);
 
 const results: { accuracy: number; answer: string }[] = [];
@@ -79,9 +79,9 @@ for await (const event of trainer.run()) {
         ["held-out accuracy", percent(before.accuracy), percent(after.accuracy)],
       ]),
     );
-    say(`\n${styleText("bold", "Question")}  ${question}`);
-    say(`${styleText("bold", "Before")}    ${JSON.stringify(before.answer)}`);
-    say(`${styleText("bold", "After")}     ${JSON.stringify(after.answer)}`);
+    say(`\n${bold("Question")}  ${question}`);
+    say(`${bold("Before")}    ${JSON.stringify(before.answer)}`);
+    say(`${bold("After")}     ${JSON.stringify(after.answer)}`);
     say(
       `\n${Math.round(event.seconds)} s, peak memory ${Math.round(event.peakBytes / 2 ** 20)} MiB (expected ${Math.round(event.expectedBytes / 2 ** 20)} MiB)\n`,
     );
