@@ -13,19 +13,20 @@ namespace {
 void step_packed(const Kernels& k, const Step& t, int64_t from, int64_t to) {
   alignas(64) float unpacked[most_states][block], weights[block];
   const int states = state_count[t.rule];
-  for (int64_t at = from; at < to; at += block) {
-    const int n = int(std::min<int64_t>(block, to - at));
-    float* s[most_states];
+  const int64_t run = t.codes[0] || !t.master ? block : 16 * block;  // longer where nothing needs to be unpacked
+  for (int64_t at = from; at < to; at += run) {
+    const int64_t n = std::min(run, to - at);
     const auto map = [&](int i) -> const DynamicMap& { return dynamic_map(!is_second_moment(t.rule, i)); };
+    float* s[most_states];
     for (int i = 0; i < states; ++i) {
       s[i] = t.codes[i] ? unpacked[i] : t.state[i] + at;
-      if (t.codes[i]) k.decode(t.codes[i] + at, t.absmax[i][at / block], map(i), s[i], n);
+      if (t.codes[i]) k.decode(t.codes[i] + at, t.absmax[i][at / block], map(i), s[i], int(n));
     }
     float* p = t.master ? t.master + at : t.weights ? t.weights + at : weights;
     if (p == weights) k.widen(t.half_weights + at, p, n);
     k.update[t.rule](p, t.gradient + at, s, n, t.hyper);
     for (int i = 0; i < states; ++i)
-      if (t.codes[i]) t.absmax[i][at / block] = k.encode(s[i], map(i), t.codes[i] + at, n);
+      if (t.codes[i]) t.absmax[i][at / block] = k.encode(s[i], map(i), t.codes[i] + at, int(n));
     if (t.master) k.narrow(p, t.half_weights + at, n);
     else if (!t.weights) k.narrow_stochastic(p, t.half_weights + at, n, t.first + at, t.random);
   }

@@ -152,6 +152,42 @@ describe.each(simds())("%s", (simd) => {
       }
   });
 
+  test("bits do not depend on where arrays lie in memory, and nothing beside them is touched", () => {
+    setSimd(simd);
+    const n = 3000;
+    const place = <T extends Float32Array | Uint16Array | Uint8Array>(x: T, offset: number): T => {
+      const room = new (x.constructor as new (n: number) => T)(n + 64).fill(77) as T;
+      const view = room.subarray(offset, offset + x.length) as T;
+      view.set(x);
+      return view;
+    };
+    const around = (x: Float32Array | Uint16Array | Uint8Array) => {
+      const room = new (x.constructor as Float32ArrayConstructor)(x.buffer as ArrayBuffer);
+      const from = x.byteOffset / x.BYTES_PER_ELEMENT;
+      return [...room.subarray(0, from), ...room.subarray(from + x.length)].every((v) => v === 77);
+    };
+    for (const rule of rules)
+      for (const [bits, weights] of widths) {
+        const start = arrays(rule, n, bits, weights);
+        const expected = structuredClone(start);
+        run(native.step, rule.id, n, expected);
+        for (let offset = 0; offset < 20; offset += 3) {
+          const a = {
+            data: place(start.data, offset),
+            grad: place(start.grad, (5 * offset) % 17),
+            states: start.states.map((state, k) => place(state, (offset + 7 * k) % 32)),
+            absmax: start.absmax.map((x) => x && place(x, offset)),
+            master: start.master && place(start.master, (3 * offset) % 19),
+            random: start.random,
+          };
+          run(native.step, rule.id, n, a);
+          expect([a.data, ...a.states].every(around)).toBe(true);
+          expect(sameBits([...a.data], [...expected.data])).toBe(true);
+          expect(a.states.every((state, k) => sameBits([...state], [...expected.states[k]!]))).toBe(true);
+        }
+      }
+  });
+
   test("sums of squares in f64: no overflow, exact zeros, infinities and NaN seen", () => {
     setSimd(simd);
     for (const n of [0, 1, 15, 16, 17, 63, 64, 100, 40000]) {
