@@ -45,13 +45,15 @@ export const steps: CaseGroup = {
         positions: Int32Array.from(ids, (_, i) => i % shape.seq),
         cuSeqlens: Int32Array.from({ length: shape.batch + 1 }, (_, i) => i * shape.seq),
       };
-      // Forward, recomputation and dX of the base (6 per weight and token), three products of the adapters each way, attention, head.
+      // What is executed: forward and dX of every weight, recomputation of all blocks but the last (and of no down projection);
+      // the adapters' products likewise, and their gradients; attention forward, recomputed and backward; the head both ways.
+      const again = (config.layers - 1) / config.layers;
+      const down = config.layers * shape.hidden * shape.ffn;
       const adapters = parameters.reduce((sum, { data }) => sum + data.length, 0);
-      const attention = 4 * shape.layers * shape.batch * (shape.seq ** 2 / 2) * shape.hidden;
+      const pairs = shape.layers * shape.batch * (shape.seq ** 2 / 2) * shape.hidden;
       const flops =
-        6 * linearWeights(config) * tokens +
-        8 * adapters * tokens +
-        4.5 * attention +
+        tokens * (4 * linearWeights(config) + 2 * again * (linearWeights(config) - down) + (6 + 2 * again) * adapters) +
+        4 * pairs * (1 + again + 2.5) +
         4 * shape.vocab * shape.hidden * tokens;
       const step = () => {
         for (const { grad } of parameters) grad.fill(0);
