@@ -4,9 +4,17 @@
 namespace qlora {
 
 void matmul(const Matmul& p) {
+  const MatmulKernels& kernels = tables<MatmulKernels>.active();
+  if (p.product == Product::forward && p.m >= 1 && p.m <= gemv_rows) {
+    const bool parallel = 2.0 * double(p.m) * double(p.n) * double(p.k) > GemmPlan::serial;
+    const int64_t parts = parallel ? 4 * Pool::instance().threads() : 1;
+    const int64_t columns = GemmPlan::ceil(GemmPlan::ceil(p.n, parts), 4) * 4;
+    return parallel_if(parallel, GemmPlan::ceil(p.n, columns), [&](int64_t i) {
+      kernels.gemv(p, i * columns, std::min(p.n, (i + 1) * columns));
+    });
+  }
   const bool forward = p.product == Product::forward, gradient = p.product == Product::grad_weight;
   const GemmPlan plan(gradient ? p.n : p.m, forward ? p.k : gradient ? p.m : p.n, forward ? p.n : p.k);
-  const MatmulKernels& kernels = tables<MatmulKernels>.active();
   plan.run([&](const Block& block, float* scratch) { kernels.block(p, plan, block, scratch); });
 }
 

@@ -1,4 +1,5 @@
-// matmul.h: the dense products of a linear layer y = x·wᵀ and of its backward. Everything row-major; x [m, k], w [n, k], y [m, n].
+// matmul.h: the dense products of a linear layer y = x·wᵀ and of its backward. Everything row-major; x [m, k], w [n,
+// k], y [m, n].
 #pragma once
 #include <cstdint>
 
@@ -26,9 +27,13 @@ struct Matmul {
 
 void matmul(const Matmul&);
 
-// What each instruction set provides: one block of the product.
+// What each instruction set provides.
 struct MatmulKernels {
+  // One block of the product.
   void (*block)(const Matmul&, const GemmPlan&, const Block&, float* scratch);
+  // Columns begin … end of a forward product with m ≤ gemv_rows.
+  void (*gemv)(const Matmul&, int64_t begin, int64_t end);
 };
+constexpr int64_t gemv_rows = 4;
 
 }  // namespace qlora

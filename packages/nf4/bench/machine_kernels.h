@@ -31,7 +31,12 @@ inline float read_floats(const float* data, int64_t floats) {
   vf s[8]{};
   int64_t i = 0;
   for (; i + 8 * W <= floats; i += 8 * W)
-    for (int j = 0; j < 8; ++j) s[j] += load(data + i + j * W);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) {
+      // 8 KiB ahead: processors themselves do not look beyond a page.
+      if (j * W % 16 == 0) __builtin_prefetch(data + i + j * W + 2048);
+      s[j] += load(data + i + j * W);
+    }
   for (int j = 1; j < 8; ++j) s[0] += s[j];
   return reduce_add(s[0]);
 }

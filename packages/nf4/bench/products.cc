@@ -1,9 +1,9 @@
 // products.cc: products with 4-bit weights beside the machine's own limits, measured in the same rounds.
-//   products [m …]      QLORA_THREADS, QLORA_SIMD as everywhere; N, K, ROUNDS, ROTATE (MB of weights), NESTED (double quantisation)
-//                       from the environment (4096, 4096, 15, 100, 1)
-// Every round times every contender once, so that what else the machine does meets all alike; printed are medians over the
-// rounds of the rate and of the share of the limit in the same round. Rounds in which a thread waited for a processor are
-// repeated. Weights rotate through 100 MB: they come from memory.
+//   products [m …]      QLORA_THREADS, QLORA_SIMD as everywhere; from the environment also N, K (4096 each),
+//                       ROUNDS (15), ROTATE (MB of weights, 100), NESTED (double quantisation, 1), ONLY (part of a name)
+// Every round times every contender once, so that what else the machine does meets all alike; printed are medians over
+// the rounds of the rate and of the share of the limit in the same round. Rounds in which a thread waited for a
+// processor are repeated. Weights rotate through 100 MB: they come from memory.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -38,7 +38,10 @@ double waited() {
   return total;
 }
 double median(std::vector<double> v) { return std::sort(v.begin(), v.end()), v[v.size() / 2]; }
-int64_t setting(const char* name, int64_t otherwise) { return std::getenv(name) ? std::atoll(std::getenv(name)) : otherwise; }
+int64_t setting(const char* name, int64_t otherwise) {
+  const char* value = std::getenv(name);
+  return value ? std::atoll(value) : otherwise;
+}
 
 struct Contender {
   std::string name;
@@ -90,25 +93,31 @@ int main(int argc, char** argv) {
     std::vector<Contender> all;
     all.push_back({"fma peak", 0, false, {}});
     all.push_back({"memory read", double(memory.size()) * 4, true, [&] {
+                     const int64_t part = int64_t(memory.size()) / 256;
                      qlora::parallel_for(256, [&](int64_t i) {
-                       volatile float sink = machine.read(memory.data() + i * (memory.size() / 256), int64_t(memory.size() / 256));
+                       volatile float sink = machine.read(memory.data() + i * part, part);
                        (void)sink;
                      });
                    }});
     size_t turn = 0;
-    for (const bool int8 : {false, true})
-    for (const bool tiled : {false, true})
-      for (const bool transposed : {false, true}) {
-        const std::string name = std::string(tiled ? "tiles " : "rows  ") + (transposed ? "dy·W " : "x·Wᵀ ") + (int8 ? "int8" : "f32 ");
-        const bool memory_bound = m < 8;
-        all.push_back({name, memory_bound ? weight_bytes : 2.0 * double(m) * double(n) * double(k), memory_bound, [&, int8, tiled, transposed, m] {
-                         const Stored& w = weights[turn++ % weights.size()];
-                         const uint8_t* codes = w.codes.data() + (64 - uintptr_t(w.codes.data()) % 64) % 64;
-                         qlora::product4({transposed, false, int8 ? qlora::Int8::general : qlora::Int8::none, m, x.data(), y.data(),
-                                          {n, k, codes, tiled, levels.data(), 127, 0, 64, 
-                                           {w.scales.data(), nested ? w.scale_codes.data() : nullptr, memory.data(), 0.01f, nullptr}, {}}});
-                       }});
-      }
+    const bool by_bytes = m < 8;
+    const double work = by_bytes ? weight_bytes : 2.0 * double(m) * double(n) * double(k);
+    for (int which = 0; which < 8; ++which) {
+      const bool int8 = which & 4, tiled = which & 2, transposed = which & 1;
+      const std::string name =
+          std::string(tiled ? "tiles " : "rows  ") + (transposed ? "dy·W " : "x·Wᵀ ") + (int8 ? "int8" : "f32 ");
+      all.push_back({name, work, by_bytes, [&, int8, tiled, transposed, m] {
+                       const Stored& w = weights[turn++ % weights.size()];
+                       const uint8_t* codes = w.codes.data() + (64 - uintptr_t(w.codes.data()) % 64) % 64;
+                       const qlora::BlockValues scale{w.scales.data(), nested ? w.scale_codes.data() : nullptr,
+                                                      memory.data(), 0.01f, nullptr};
+                       const qlora::Int8 mode = int8 ? qlora::Int8::general : qlora::Int8::none;
+                       qlora::product4({transposed, false, mode, m, x.data(), y.data(),
+                                        {n, k, codes, tiled, levels.data(), 127, 0, 64, scale, {}}});
+                     }});
+    }
+    if (const char* only = std::getenv("ONLY"))
+      std::erase_if(all, [&](const Contender& c) { return &c > &all[1] && c.name.find(only) == c.name.npos; });
     for (auto& c : all)
       if (c.run) {
         c.run();
@@ -136,11 +145,13 @@ int main(int argc, char** argv) {
         ++dropped, --r;
       }
     }
-    std::printf("m = %ld, weights [%ld, %ld], %d threads, %d rounds dropped\n", long(m), long(n), long(k), threads, dropped);
+    std::printf("m = %ld, weights [%ld, %ld], %d threads, %d rounds dropped\n", long(m), long(n), long(k), threads,
+                dropped);
     for (const auto& c : all) {
       std::vector<double> share;
       for (size_t i = 0; i < c.rate.size(); ++i) share.push_back(100 * c.rate[i] / all[c.memory ? 1 : 0].rate[i]);
-      std::printf("  %-16s %8.1f %s %6.1f %%  (best %.1f)\n", c.name.c_str(), median(c.rate), c.memory ? "GB/s   " : "GFLOP/s", median(share), *std::max_element(c.rate.begin(), c.rate.end()));
+      std::printf("  %-16s %8.1f %s %6.1f %%  (best %.1f)\n", c.name.c_str(), median(c.rate),
+                  c.memory ? "GB/s   " : "GFLOP/s", median(share), *std::max_element(c.rate.begin(), c.rate.end()));
     }
     std::fflush(stdout);
   }

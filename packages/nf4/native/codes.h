@@ -23,15 +23,23 @@ inline vi unpack(const uint8_t* p) {
   int64_t q;
   std::memcpy(&q, p, 8);
   // bit offsets of the nibbles of a qword: 4 0, 12 8, … in the low byte of each dword
-  const __m512i offsets = _mm512_set_epi64(0x000000380000003cLL, 0x0000003000000034LL, 0x000000280000002cLL, 0x0000002000000024LL,
-                                           0x000000180000001cLL, 0x0000001000000014LL, 0x000000080000000cLL, 0x0000000000000004LL);
+  const __m512i offsets = _mm512_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24, 36, 32, 44, 40, 52, 48, 60, 56);
   return (vi)_mm512_multishift_epi64_epi8(offsets, _mm512_set1_epi64(q));
+}
+// The same for codes in tiles: 8 here, 8 in the next tile.
+inline vi unpack_tiled(const uint8_t* p) {
+  int32_t first, second;
+  std::memcpy(&first, p, 4);
+  std::memcpy(&second, p + tile_bytes, 4);
+  const __m512i both = _mm512_mask_set1_epi32(_mm512_set1_epi32(first), 0xff00, second);
+  return (vi)_mm512_srlv_epi32(both, _mm512_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24, 4, 0, 12, 8, 20, 16, 28, 24));
 }
 #elif defined(__AVX2__)
 struct Table16 {
   vf low, high;
   vf operator[](vi i) const {
-    const __m256 a = _mm256_permutevar8x32_ps((__m256)low, (__m256i)i), b = _mm256_permutevar8x32_ps((__m256)high, (__m256i)i);
+    const __m256 a = _mm256_permutevar8x32_ps((__m256)low, (__m256i)i);
+    const __m256 b = _mm256_permutevar8x32_ps((__m256)high, (__m256i)i);
     return (vf)_mm256_blendv_ps(a, b, (__m256)(i << 28));
   }
 };
@@ -77,6 +85,16 @@ inline Table16 table16(const float* p, float scale, float shift, bool shifted) {
 }
 inline vi unpack(const uint8_t* p) { return vi{p[0] >> 4, p[0] & 15, p[1] >> 4, p[1] & 15}; }
 #endif
+
+#if !defined(__AVX512F__)
+inline vi unpack_tiled(const uint8_t* p) { return unpack(p); }
+#endif
+
+// Where code [n, k] is in tiles.
+inline const uint8_t* tile_at(const Weights4& w, int64_t n, int64_t k) {
+  const int64_t tile = n / tile_rows * (w.k / tile_columns) + k / tile_columns;
+  return w.codes + tile * tile_bytes + n % tile_rows * 4 + k % tile_columns / 2;
+}
 
 // The value of block b.
 inline float block_value(const BlockValues& v, int64_t b) {

@@ -1,5 +1,5 @@
 // gemv.h: x·wᵀ for a few rows of x: weights are decoded into registers and never stored. A block's products are summed
-// unscaled, then scaled once. Rows and tiles differ only in how far apart 16 codes of a row, and rows, are.
+// unscaled, then scaled once. Rows and tiles differ only in how far apart 8 codes of a row, and rows, are.
 #pragma once
 #include <algorithm>
 
@@ -12,16 +12,16 @@ template <int M, int R>
 void gemv_part(const Product4& p, int64_t n) {
   const Weights4& w = p.w;
   const Table16 table = table16(w.levels, 1, 0, false);
-  const int64_t blocks = w.k / w.block, units = w.block / 16;
-  const int64_t unit = w.tiled ? tile_bytes : 8, row = w.tiled ? 8 : w.k / 2;
-  const uint8_t* codes = w.codes + (w.tiled ? n / 16 * (w.k * 8) + n % 16 * 8 : n * row);
+  const int64_t blocks = w.k / w.block, units = w.block / 8;
+  const int64_t unit = w.tiled ? tile_bytes : 4, row = w.tiled ? 4 : w.k / 2;
+  const uint8_t* codes = w.tiled ? tile_at(w, n, 0) : w.codes + n * row;
   const float* x = p.x;
   vf total[R][M]{};
   for (int64_t b = 0; b < blocks; ++b) {
     vf sum[R][M]{};
     for (int64_t u = 0; u < units; ++u, codes += unit)
 #pragma GCC unroll 4
-      for (int h = 0; h < 16; h += W, x += W) {
+      for (int h = 0; h < 8; h += W, x += W) {
         vf v[M];
 #pragma GCC unroll 4
         for (int m = 0; m < M; ++m) v[m] = load(x + m * w.k);
@@ -55,7 +55,11 @@ void gemv_columns_of(const Product4& p, int64_t begin, int64_t end) {
 }
 
 inline void gemv_portable(const Product4& p, const float*, int64_t begin, int64_t end, float*) {
-  (p.m == 1 ? gemv_columns_of<1> : p.m == 2 ? gemv_columns_of<2> : p.m == 3 ? gemv_columns_of<3> : gemv_columns_of<4>)(p, begin, end);
+  const auto run = p.m == 1   ? gemv_columns_of<1>
+                   : p.m == 2 ? gemv_columns_of<2>
+                   : p.m == 3 ? gemv_columns_of<3>
+                              : gemv_columns_of<4>;
+  run(p, begin, end);
 }
 
 }  // namespace qlora::QLORA_SIMD

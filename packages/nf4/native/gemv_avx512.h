@@ -1,16 +1,20 @@
-// gemv_avx512.h: x·wᵀ for a few rows of x: weights are decoded into registers and never stored, so that the products run as
-// fast as the codes come from memory. A block's products are summed unscaled, then scaled once.
+// gemv_avx512.h: x·wᵀ for a few rows of x: weights are decoded into registers and never stored, so that the products
+// run as fast as the codes come from memory. A block's products are summed unscaled, then scaled once.
 #pragma once
 #include "panels_avx512.h"
 
 namespace qlora::QLORA_SIMD {
 
 // Bytes of codes that are fetched in advance: memory is far, and the page that follows in the stream may be elsewhere.
-inline constexpr int64_t gemv_ahead = 8192;
+inline constexpr int64_t gemv_ahead = 12288;
 
 // Partial sums per row of x, to keep enough fma in flight.
 template <int M>
-inline constexpr int gemv_sums = M <= 2 ? 4 : 2;
+inline constexpr int gemv_sums = M == 1 ? 8 : M <= 3 ? 4 : 2;
+
+inline vf add(const vf (&s)[2]) { return s[0] + s[1]; }
+inline vf add(const vf (&s)[4]) { return (s[0] + s[1]) + (s[2] + s[3]); }
+inline vf add(const vf (&s)[8]) { return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])); }
 
 // Lane l, step i of 128 elements of x at x[8l + i], the order in which 16 dwords of codes come apart; zeros after k.
 inline void permute_x(const float* x, int64_t k, float* out) {
@@ -39,11 +43,9 @@ template <int M, bool NESTED>
 void gemv_tiles(const Product4& p, int64_t n) {
   constexpr int A = gemv_sums<M>;
   const Weights4& w = p.w;
-  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-  const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
   const __m512 table = _mm512_loadu_ps(w.levels);
   const int64_t blocks = w.k / w.block;
-  const uint8_t* codes = w.codes + n / 16 * (w.k * 8);
+  const uint8_t* codes = tile_at(w, n, 0);
   const float* scales = w.scale.absmax + n * blocks;
   const RowAbsmax absmax(w, n);
   const float* x = p.x;
@@ -52,17 +54,16 @@ void gemv_tiles(const Product4& p, int64_t n) {
     if (NESTED && b % 4 == 0) {
       const uint8_t* c = w.scale.codes + (n * blocks + 16 * b);
       _mm_prefetch((const char*)c + gemv_ahead / 8, _MM_HINT_T0);
-      map_codes<4>(w.scale.planes, _mm512_maskz_loadu_epi8(blocks - b < 4 ? (uint64_t(1) << (16 * (blocks - b))) - 1 : ~uint64_t(0), c), four);
+      const uint64_t part = blocks - b < 4 ? (uint64_t(1) << (16 * (blocks - b))) - 1 : ~uint64_t(0);
+      map_codes<4>(w.scale.planes, _mm512_maskz_loadu_epi8(part, c), four);
     }
     if (!NESTED) _mm_prefetch((const char*)(scales + 16 * b) + gemv_ahead / 8, _MM_HINT_T0);
     vf sum[M][A]{};
-    for (int64_t t = 0; t < w.block / 16; ++t, codes += tile_bytes, x += 16) {
-      _mm_prefetch((const char*)codes + gemv_ahead, _MM_HINT_T0);
-      _mm_prefetch((const char*)codes + gemv_ahead + 64, _MM_HINT_T0);
-      const __m512i low = load_bytes(codes), high = load_bytes(codes + 64);
+    for (int64_t t = 0; t < w.block / 8; t += 2, x += 16)
 #pragma GCC unroll 2
-      for (int half = 0; half < 2; ++half) {
-        const __m512i v = _mm512_permutex2var_epi32(low, half ? odd : even, high);
+      for (int half = 0; half < 2; ++half, codes += tile_bytes) {
+        _mm_prefetch((const char*)codes + gemv_ahead, _MM_HINT_T0);
+        const __m512i v = load_codes(codes);
 #pragma GCC unroll 8
         for (int i = 0; i < 8; ++i) {
           const vf value = (vf)_mm512_permutexvar_ps(_mm512_srli_epi32(v, 4 * (i ^ 1)), table);
@@ -70,12 +71,10 @@ void gemv_tiles(const Product4& p, int64_t n) {
           for (int m = 0; m < M; ++m) sum[m][i % A] = fma(value, splat(x[m * w.k + 8 * half + i]), sum[m][i % A]);
         }
       }
-    }
     const vf scale = NESTED ? four[b % 4] * absmax.at(b) + w.scale.offset : load(scales + 16 * b);
 #pragma GCC unroll 4
     for (int m = 0; m < M; ++m) {
-      const vf s = A == 2 ? sum[m][0] + sum[m][1] : (sum[m][0] + sum[m][1]) + (sum[m][A - 2] + sum[m][A - 1]);
-      total[m] = fma(s, scale, total[m]);
+      total[m] = fma(add(sum[m]), scale, total[m]);
     }
   }
   for (int m = 0; m < M; ++m) {
@@ -109,8 +108,8 @@ void gemv_row(const Product4& p, const float* permuted, const float* scales, int
   const __m512 table = _mm512_loadu_ps(w.levels);
   const int64_t padded = (w.k + gemv_step - 1) / gemv_step * gemv_step, blocks = w.k / w.block, row = w.k / 2;
   const int log2 = __builtin_ctzll(uint64_t(w.block)), step_log2 = log2 < 7 ? log2 : 7;
-  const __m512i lane = _mm512_srl_epi32(_mm512_setr_epi32(0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120),
-                                        _mm_cvtsi32_si128(step_log2));
+  const __m512i lane = _mm512_srl_epi32(
+      _mm512_setr_epi32(0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120), _mm_cvtsi32_si128(step_log2));
   const uint8_t* codes = w.codes + n * row;
   vf total[R][M]{};
   int64_t k = 0;

@@ -1,10 +1,10 @@
 // int8_kernels.h: products with activations in 8 bits, compiled once per instruction set.
 //
-// Of every row of x and group of 64 along the reduction: x ≈ xs·xq, xs = max|x|/127, xq = round(x/xs); of every group of weights
-// and column: w ≈ ws·wq (int8_panels.h). y = Σ groups (Σ xq·wq)·xs·ws, the inner sum exact in 32-bit integers, the outer one in
-// f32, in order. Weight bytes are wq + 128, since the instructions multiply unsigned by signed; -128·Σ xq takes that back.
+// Of every row of x and group of 64 along the reduction: x ≈ xs·xq, xs = max|x|/127, xq = round(x/xs); of every group
+// of weights and column: w ≈ ws·wq (int8_panels.h). y = Σ groups (Σ xq·wq)·xs·ws, the inner sum exact in 32-bit
+// integers, the outer one in f32, in order. Weight bytes are wq + 128, since the instructions multiply unsigned by
+// signed; -128·Σ xq takes that back.
 #pragma once
-#include "gemv.h"
 #include "int8_panels.h"
 
 namespace qlora::QLORA_SIMD {
@@ -40,8 +40,8 @@ inline void quantize_row(const float* x, int64_t depth, bool interleaved, int32_
 // Rows of x, `stride` dwords apart, times groups of panels one after the other.
 template <int M, int V>
 struct Tile8 {
-  static void run(int64_t groups, const int32_t* x, int64_t stride, const uint8_t* bytes, const float* scales, int columns,
-                  const Sums& out) {
+  static void run(int64_t groups, const int32_t* x, int64_t stride, const uint8_t* bytes, const float* scales,
+                  int columns, const Sums& out) {
     for (int m = 0; m < M; ++m)
       for (int v = 0; v < V; ++v) {
         vf total = out.before ? load(out.before + m * out.stride + v * W) : vf{};
@@ -77,15 +77,6 @@ inline constexpr Tile8Table tiles8 = [] {
   fill<T>(table);
   return table;
 }();
-
-// The parts of one instruction set.
-struct Portable8 {
-  static void forward(const Weights4& w, int64_t k0, int64_t col, int cols, const Group8& out) { fill_forward(w, k0, col, cols, out); }
-  static void backward(const Weights4& w, int64_t k0, int64_t col, int cols, RowTables& tables, const Group8& out) {
-    fill_backward(w, k0, col, cols, tables, out);
-  }
-  static const Tile8Table& tiles() { return tiles8<Tile8>; }
-};
 
 // One block of the product; x from quantize_row.
 template <class P, class P8>
@@ -128,16 +119,14 @@ void product_block8(const Product4& p, const GemmPlan& plan, const Block& block,
       for (int64_t c = 0; c < block.cols; c += NR) {
         const int columns = int(std::min<int64_t>(NR, block.cols - c));
         float* const s = sums + r * width + c;
-        const Sums out{g0 ? s : nullptr, g0 + n < groups ? s : nullptr, width, p.out + y_row * plan.cols + block.col + c,
-                       plan.cols, 1.0f, p.accumulate};
-        P8::tiles().at[m][(columns + W - 1) / W](n, x + y_row * stride + g0 * int8_dwords, stride, bytes + c * n * int8_group,
-                                                 scales + c * n, columns, out);
+        float* const y = p.out + y_row * plan.cols + block.col + c;
+        const Sums out{g0 ? s : nullptr, g0 + n < groups ? s : nullptr, width, y, plan.cols, 1.0f, p.accumulate};
+        const int32_t* const left = x + y_row * stride + g0 * int8_dwords;
+        const auto tile = P8::tiles().at[m][(columns + W - 1) / W];
+        tile(n, left, stride, bytes + c * n * int8_group, scales + c * n, columns, out);
       }
     }
   }
 }
-
-template <class P>
-inline constexpr ProductKernels portable_kernels{product_block<P>, product_block8<P, Portable8>, quantize_row, gemv_portable, nullptr};
 
 }  // namespace qlora::QLORA_SIMD

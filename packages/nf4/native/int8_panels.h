@@ -1,25 +1,28 @@
-// int8_panels.h: a group of 64 weights along the reduction, and some columns, in 8 bits. The integers are the same in every
-// instruction set; rounding is to nearest even.
+// int8_panels.h: a group of 64 weights along the reduction, and some columns, in 8 bits. The integers are the same in
+// every instruction set; rounding is to nearest even.
 //
 //   forward   one scale holds down the group: w ≈ ws·wq, wq = round(S·level), ws = scale/S; S rounds the levels best
-//   backward  the scale varies down the group: wq = round(level·scale·127/(L·s)), s = max|scale|, L = max|level|, ws = L·s/127
+//   backward  the scale varies down the group: v = round(level·scale·32767/t), t = max|scale|·max|level|, in 16 bits
+//             first; wq = (v·f + 2^14) >> 15, f the largest factor for which |wq| ≤ 127; ws = t/32767·2^15/f
 //   general   blocks that lie across groups, shifts: wq = round(w·127/t), t = max|w|, ws = t/127
 #pragma once
 #include <algorithm>
+#include <cstdlib>
 
 #include "products_kernels.h"
 
 namespace qlora::QLORA_SIMD {
 
-// [16 steps][width][4 bytes]: the weights of 4 elements of the reduction as wq + 128, and ws [width]. Columns after the last
-// one and elements after the end are 128.
+// [16 steps][width][4 bytes]: the weights of 4 elements of the reduction as wq + 128, and ws [width]. Columns after the
+// last one and elements after the end are 128.
 struct Group8 {
   uint8_t* bytes;
   float* scales;
   int width;
 };
 
-// The element of a group in byte `byte` of dword `step`; interleaved: as 8 codes lie in a dword, high nibbles then low ones.
+// The element of a group in byte `byte` of dword `step`; interleaved: as 8 codes lie in a dword, high nibbles then low
+// ones.
 inline int element(bool interleaved, int step, int byte) {
   return interleaved ? step / 2 * 8 + byte * 2 + step % 2 : step * 4 + byte;
 }
@@ -54,8 +57,8 @@ void fill_general(const Panel& panel, int64_t k0, int n, int64_t col, int cols, 
 }
 
 inline int code_at(const Weights4& w, int64_t n, int64_t k) {
-  const int64_t i = n * w.k + k, tile = (n / 16 * (w.k / 16) + k / 16) * tile_bytes + n % 16 * 8 + k % 16 / 2;
-  const uint8_t byte = w.codes[w.tiled ? tile : i / 2];
+  const int64_t i = n * w.k + k;
+  const uint8_t byte = w.tiled ? *tile_at(w, n, k) : w.codes[i / 2];
   return i & 1 ? byte & 15 : byte >> 4;
 }
 inline float scale_at(const Weights4& w, int64_t n, int64_t b) {
@@ -79,12 +82,12 @@ inline void fill_forward(const Weights4& w, int64_t k0, int64_t col, int cols, c
   }
 }
 
-// The levels times the scales of 64 rows of w, in 8 bits: 16 bytes a row, for the columns of one block.
+// Levels times scales of 64 rows of w in 16 bits, for the columns of one block: low and high bytes, 16 of each a row.
 struct RowTables {
   int64_t col, cols;  // of the block of the product
   int64_t block = -1;
   float scale;
-  alignas(64) uint8_t bytes[16 * int8_group];
+  alignas(64) uint8_t low[16 * int8_group], high[16 * int8_group];
 };
 inline void make_tables(const Weights4& w, int64_t n, int64_t b, RowTables& tables) {
   float scales[int8_group]{}, most = 0;  // zeros after the last row
@@ -92,22 +95,37 @@ inline void make_tables(const Weights4& w, int64_t n, int64_t b, RowTables& tabl
     scales[i] = scale_at(w, n + i, b);
     most = std::max(most, std::fabs(scales[i]));
   }
-  const float bound = most * w.level_max, inverse = bound > 0 ? 127.0f / bound : 0.0f;
+  const float bound = most * w.level_max, inverse = bound > 0 ? 32767.0f / bound : 0.0f;
   tables.block = b;
-  tables.scale = bound / 127.0f;
+  tables.scale = bound / 32767.0f;
   for (int r = 0; r < int8_group; ++r)
-    for (int i = 0; i < 16; ++i)
-      tables.bytes[16 * r + i] = uint8_t(round_to_int(w.levels[i] * (scales[r] * inverse)) + 128);
+    for (int i = 0; i < 16; ++i) {
+      const int v = round_to_int(w.levels[i] * (scales[r] * inverse));
+      tables.low[16 * r + i] = uint8_t(v);
+      tables.high[16 * r + i] = uint8_t(v >> 8);
+    }
 }
+
+// The largest 16-bit factor, in units of 2^-15, that takes numbers up to `most` to at most 127 when rounded.
+inline constexpr int factor_numerator = 127 * 32768 + 16383;
+inline int factor_to_int8(int most) { return std::min(factor_numerator / std::max(most, 1), 32767); }
+
 inline void fill_backward(const Weights4& w, int64_t k0, int64_t col, int cols, RowTables& tables, const Group8& out) {
-  const int rows = int(std::min<int64_t>(int8_group, w.n - k0));
+  const int rows = int(std::min(int8_group, w.n - k0));
   std::memset(out.bytes, 128, size_t(64 * out.width));
   std::memset(out.scales, 0, size_t(out.width) * 4);
   for (int c = 0; c < cols; ++c) {
     if ((col + c) / w.block != tables.block) make_tables(w, k0, (col + c) / w.block, tables);
-    out.scales[c] = tables.scale;
+    int values[int8_group]{}, most = 0;
+    for (int i = 0; i < rows; ++i) {
+      const int at = 16 * i + code_at(w, k0 + i, col + c);
+      values[i] = int16_t(tables.low[at] | tables.high[at] << 8);
+      most = std::max(most, std::abs(values[i]));
+    }
+    const int factor = factor_to_int8(most);
+    out.scales[c] = tables.scale * (32768.0f / float(factor));
     for (int i = 0; i < rows; ++i)
-      out.bytes[(i / 4 * out.width + c) * 4 + i % 4] = tables.bytes[16 * i + code_at(w, k0 + i, col + c)];
+      out.bytes[(i / 4 * out.width + c) * 4 + i % 4] = uint8_t(((values[i] * factor + 16384) >> 15) + 128);
   }
 }
 

@@ -5,8 +5,8 @@
 
 namespace qlora::QLORA_SIMD {
 
-// map[code] of 16·N codes, N = 1 or 4. Each byte of a float is looked up by itself: its 256 values are four registers, and an
-// instruction looks up among 128.
+// map[code] of 16·N codes, N = 1 or 4. Each byte of a float is looked up by itself: its 256 values are four registers,
+// and an instruction looks up among 128.
 template <int N>
 inline void map_codes(const uint8_t* planes, __m512i codes, vf* out) {
   // The order that the unpacking below undoes: bytes 4j … 4j + 3 of 128-bit lane l are codes 16j + 4l … 16j + 4l + 3.
@@ -40,8 +40,8 @@ inline vf absmax_of(const float* absmax, int64_t first, int64_t step) {
   const int64_t begin = first >> 8, count = ((first + 15 * step) >> 8) - begin + 1;
   if (count == 1) return splat(absmax[begin]);
   const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const __m512i block = _mm512_add_epi32(_mm512_mullo_epi32(lane, _mm512_set1_epi32(int(step))), _mm512_set1_epi32(int(first & 255)));
-  const __m512i index = _mm512_srli_epi32(block, 8);
+  const __m512i away = _mm512_mullo_epi32(lane, _mm512_set1_epi32(int(step)));
+  const __m512i index = _mm512_srli_epi32(_mm512_add_epi32(away, _mm512_set1_epi32(int(first & 255))), 8);
   if (count > 16) return (vf)_mm512_i32gather_ps(index, absmax + begin, 4);
   return (vf)_mm512_permutexvar_ps(index, _mm512_maskz_loadu_ps(__mmask16((1u << count) - 1), absmax + begin));
 }

@@ -1,13 +1,20 @@
-// panels_avx512.h: the panels of products_kernels.h where 16 codes decode in two instructions: vpermps looks 16 values up in
-// one register. They need codes that begin on whole bytes and blocks that hold whole groups of 16; see fast_rows.
+// panels_avx512.h: the panels of products_kernels.h where 16 codes decode in two instructions: vpermps looks 16 values
+// up in one register. They need codes that begin on whole bytes and blocks that hold whole groups of 16; see fast_rows.
 #pragma once
 #include "products_kernels.h"
 
 namespace qlora::QLORA_SIMD {
 
 inline __m512i load_bytes(const uint8_t* p) { return _mm512_loadu_si512(p); }
+// The same, kept in a register: gcc would load it anew for every shift, and loads are what is scarce.
+inline __m512i load_codes(const uint8_t* p) {
+  __m512i v = load_bytes(p);
+  asm("" : "+v"(v));
+  return v;
+}
 
-// One vector per nibble of 16 dwords, first codes first: out[i·width] = table[code i of each lane] · scale (+ shift), i < 8.
+// One vector per nibble of 16 dwords, first codes first: out[i·width] = table[code i of each lane] · scale (+ shift), i
+// < 8.
 template <bool SHIFTED>
 inline void store_nibbles(__m512i v, __m512 table, __m512 scale, __m512 shift, float* out, int64_t width) {
 #pragma GCC unroll 8
@@ -18,24 +25,19 @@ inline void store_nibbles(__m512i v, __m512 table, __m512 scale, __m512 shift, f
   }
 }
 
-// b[k, c] = w[c, k] from tiles: the even dwords of a tile hold the first 8 codes of its rows, the odd ones the others.
+// b[k, c] = w[c, k] from tiles: one line holds 8 codes of 16 rows.
 template <bool SHIFTED>
 void fill_transposed_tiles(const Weights4& w, int64_t k0, int64_t kc, int64_t col, int cols, float* out) {
-  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-  const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
   const __m512 table = _mm512_loadu_ps(w.levels);
   for (int c = 0; c < cols; c += 16) {
-    const uint8_t* p = w.codes + ((col + c) / 16 * (w.k / 16) + k0 / 16) * tile_bytes;
+    const uint8_t* p = tile_at(w, col + c, k0);
     float* o = out + c;
     for (int64_t k = k0; k < k0 + kc;) {
       const int64_t b = k / w.block, rest = (b + 1) * w.block, end = rest < k0 + kc ? rest : k0 + kc;
       const __m512 scale = (__m512)tile_values(w, w.scale, col + c, b);
       const __m512 shift = SHIFTED ? (__m512)tile_values(w, w.shift, col + c, b) : scale;
-      for (; k < end; k += 16, p += tile_bytes, o += 16 * cols) {
-        const __m512i low = load_bytes(p), high = load_bytes(p + 64);
-        store_nibbles<SHIFTED>(_mm512_permutex2var_epi32(low, even, high), table, scale, shift, o, cols);
-        store_nibbles<SHIFTED>(_mm512_permutex2var_epi32(low, odd, high), table, scale, shift, o + 8 * cols, cols);
-      }
+      for (; k < end; k += 8, p += tile_bytes, o += 8 * cols)
+        store_nibbles<SHIFTED>(load_codes(p), table, scale, shift, o, cols);
     }
   }
 }
@@ -48,14 +50,14 @@ void fill_natural_tiles(const Weights4& w, int64_t k0, int64_t kc, int64_t col, 
   constexpr int N = SAME ? 1 : NV;
   alignas(64) float scale[N][16], shift[N][16];
   for (int64_t i = k0; i < k0 + kc; i += 16) {
-    const uint8_t* p = w.codes + (i / 16 * (w.k / 16) + col / 16) * tile_bytes;
+    const uint8_t* p = tile_at(w, i, col);
 #pragma GCC unroll 3
     for (int u = 0; u < N; ++u) {
       store(scale[u], tile_values(w, w.scale, i, (col + 16 * u) / w.block));
       if (shifted) store(shift[u], tile_values(w, w.shift, i, (col + 16 * u) / w.block));
     }
 #pragma GCC unroll 2
-    for (int r = 0; r < 16; ++r, p += 8, out += 16 * NV) {
+    for (int r = 0; r < 16; ++r, p += 4, out += 16 * NV) {
       __m512 table[N];
 #pragma GCC unroll 3
       for (int u = 0; u < N; ++u) {
@@ -63,8 +65,10 @@ void fill_natural_tiles(const Weights4& w, int64_t k0, int64_t kc, int64_t col, 
         if (shifted) table[u] = _mm512_add_ps(table[u], _mm512_set1_ps(shift[u][r]));
       }
 #pragma GCC unroll 3
-      for (int u = 0; u < NV; ++u)
-        _mm512_storeu_ps(out + 16 * u, _mm512_permutexvar_ps((__m512i)unpack(p + u * tile_bytes), table[SAME ? 0 : u]));
+      for (int u = 0; u < NV; ++u) {
+        const __m512i index = (__m512i)unpack_tiled(p + 2 * u * tile_bytes);
+        _mm512_storeu_ps(out + 16 * u, _mm512_permutexvar_ps(index, table[SAME ? 0 : u]));
+      }
     }
   }
 }

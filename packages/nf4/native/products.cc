@@ -8,8 +8,10 @@ namespace qlora {
 
 namespace {
 
-// Down the rows of w, a panel of 48 columns would read 24 bytes of each cache line: wider, shorter blocks read whole ones.
-constexpr GemmPlan::Few row_layout{64, 8};
+// Down the rows of w, a panel of 48 columns would read 24 bytes of each cache line: wider, shorter blocks read whole
+// ones.
+constexpr GemmPlan::Blocking usual{GemmPlan::max_chunk, 128, 1}, row_layout{GemmPlan::max_chunk, 64, 11};
+constexpr GemmPlan::Blocking int8_usual{512, 384, 1}, int8_transposed{512, 128, int8_columns / GemmPlan::panel};
 
 // Few rows of x: columns of y in tasks, the weights read once and never stored.
 void gemv(const ProductKernels& kernels, const Product4& p) {
@@ -27,16 +29,16 @@ void gemv(const ProductKernels& kernels, const Product4& p) {
   parallel_if(parallel, tasks, task);
 }
 
-bool groups_fit(const Product4& p) { return p.w.k % p.w.block == 0 && p.w.block % int8_group == 0 && !p.w.shift.absmax; }
+bool groups_fit(const Weights4& w) { return w.k % w.block == 0 && w.block % int8_group == 0 && !w.shift.absmax; }
 
 // Activations in 8 bits: rows of x first, then blocks of the product.
 void product8(const ProductKernels& kernels, Product4 p) {
   for (int i = 0; i < 16; ++i) p.w.level_max = std::max(p.w.level_max, std::fabs(p.w.levels[i]));
-  p.int8 = !groups_fit(p) ? Int8::general : p.transposed ? Int8::backward : Int8::forward;
+  p.int8 = !groups_fit(p.w) ? Int8::general : p.transposed ? Int8::backward : Int8::forward;
   const int64_t depth = p.transposed ? p.w.n : p.w.k, cols = p.transposed ? p.w.k : p.w.n;
   const int64_t dwords = GemmPlan::ceil(depth, int8_group) * int8_dwords;
   int32_t* const x = scratch<int32_t, 1>(p.m * dwords);
-  const GemmPlan plan(p.m, depth, cols, p.transposed ? GemmPlan::Few{128, 8} : GemmPlan::Few{512, 1});
+  const GemmPlan plan(p.m, depth, cols, p.transposed ? int8_transposed : int8_usual);
   const int64_t rows = std::max<int64_t>(1, 16384 / depth);  // of x per task
   parallel_if(plan.parallel, GemmPlan::ceil(p.m, rows), [&](int64_t i) {
     for (int64_t r = i * rows; r < std::min(p.m, (i + 1) * rows); ++r)
@@ -69,16 +71,17 @@ void product4(Product4 p) {
   if (!p.transposed && p.m <= gemv_rows && p.w.k % p.w.block == 0 && p.w.block >= 32 && !p.w.shift.absmax)
     return gemv(kernels, p);
   const GemmPlan plan(p.m, p.transposed ? p.w.n : p.w.k, cols,
-                      p.transposed && !p.w.tiled ? row_layout : GemmPlan::Few{128, 1});
+                      p.transposed && !p.w.tiled ? row_layout : usual);
   plan.run([&](const Block& block, float* scratch) { kernels.block(p, plan, block, scratch); });
 }
 
 void retile4(bool tiled, int64_t n, int64_t k, const uint8_t* codes, uint8_t* out) {
-  parallel_for(n / tile_side, [=](int64_t i) {
-    for (int64_t t = 0; t < k / tile_side; ++t)
-      for (int64_t r = 0; r < tile_side; ++r) {
-        const int64_t row = (i * tile_side + r) * (k / 2) + t * 8, tile = (i * (k / tile_side) + t) * tile_bytes + r * 8;
-        std::memcpy(out + (tiled ? row : tile), codes + (tiled ? tile : row), 8);
+  parallel_for(n / tile_rows, [=](int64_t i) {
+    for (int64_t t = 0; t < k / tile_columns; ++t)
+      for (int64_t r = 0; r < tile_rows; ++r) {
+        const int64_t row = (i * tile_rows + r) * (k / 2) + t * 4;
+        const int64_t tile = (i * (k / tile_columns) + t) * tile_bytes + r * 4;
+        std::memcpy(out + (tiled ? row : tile), codes + (tiled ? tile : row), 4);
       }
   });
 }

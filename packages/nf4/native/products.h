@@ -1,7 +1,7 @@
 // products.h: matrix products straight from 4-bit weights w [n, k]. Everything row-major; x [m, k], y [m, n].
 //
-// w[i] = levels[code[i]] · scale[b] (+ shift[b]), b = ⌊i / block⌋ over the flattened tensor, each operation rounded to f32:
-// the same weights that dequantisation gives. Sums are f32.
+// w[i] = levels[code[i]] · scale[b] (+ shift[b]), b = ⌊i / block⌋ over the flattened tensor, each operation rounded to
+// f32: the same weights that dequantisation gives. Sums are f32.
 #pragma once
 #include <cstdint>
 
@@ -31,15 +31,16 @@ struct Weights4 {
   BlockValues shift;     // absmax null: none
 };
 
-// Tiles, for n % 16 = 0, block % 16 = 0 and k % block = 0: codes as [n/16][k/16][16 rows][8 bytes], so that both products read
-// whole cache lines; one value per block as [n/16][k/block][16] (nested: the codes; their absmax keeps its order).
-constexpr int64_t tile_side = 16, tile_bytes = 128;
+// Tiles, for n % 16 = 0, block % 16 = 0 and k % block = 0: codes as [n/16][k/8][16 rows][4 bytes], so that both
+// products read whole cache lines; one value per block as [n/16][k/block][16] (nested: the codes; their absmax keeps
+// its order).
+constexpr int64_t tile_rows = 16, tile_columns = 8, tile_bytes = 64;
 
 // Row-major codes to tiles, and back where `tiled`.
 void retile4(bool tiled, int64_t n, int64_t k, const uint8_t* codes, uint8_t* out);
 
-// With activations in 8 bits (int8_kernels.h), how a group of 64 weights along the reduction is brought to 8 bits: in the first
-// two ways by its codes alone, where a block holds whole groups of rows (forward) or of columns (backward).
+// With activations in 8 bits (int8_kernels.h), how a group of 64 weights along the reduction is brought to 8 bits: in
+// the first two ways by its codes alone, where a block holds whole groups of rows (forward) or of columns (backward).
 enum class Int8 { none, forward, backward, general };
 
 struct Product4 {
@@ -54,8 +55,10 @@ struct Product4 {
 
 void product4(Product4);
 
-// A row of x in 8 bits: for each group of 64 elements 16 dwords of 4 bytes, the scale, and -128 times the sum of the bytes.
+// A row of x in 8 bits: for each group of 64 elements 16 dwords of 4 bytes, the scale, and -128 times the sum of the
+// bytes.
 constexpr int64_t int8_group = 64, int8_dwords = 18;
+constexpr int64_t int8_columns = 384;  // of a block at most
 
 // What each instruction set provides.
 struct ProductKernels {

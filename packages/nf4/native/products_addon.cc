@@ -17,7 +17,8 @@ qlora::BlockValues block_values(qlora::Args& args, Napi::Env env, uint64_t block
   return values;
 }
 
-// (transposed, accumulate, int8, m, n, k, tiled, blockSize, x, out, codes, levels, levelScale, four of scale, four of shift)
+// (transposed, accumulate, int8, m, n, k, tiled, blockSize, x, out, codes, levels, levelScale, four of scale, four of
+// shift)
 void product4(const Napi::CallbackInfo& info) {
   qlora::Args args(info);
   qlora::Product4 p{};
@@ -58,9 +59,16 @@ void retile4(const Napi::CallbackInfo& info) {
   qlora::retile4(tiled, n, k, codes, args.array<uint8_t>("out", bytes));
 }
 
+// (array): bytes from the beginning of a cache line to that of the array
+Napi::Value misalignment(const Napi::CallbackInfo& info) {
+  const uint8_t* data = qlora::Args(info).array<uint8_t>("array", 0);
+  return Napi::Number::New(info.Env(), double(uintptr_t(data) % qlora::tile_bytes));
+}
+
 }  // namespace
 
 void export_products(Napi::Env env, Napi::Object exports) {
   exports["product4"] = Napi::Function::New(env, product4);
   exports["retile4"] = Napi::Function::New(env, retile4);
+  exports["misalignment"] = Napi::Function::New(env, misalignment);
 }

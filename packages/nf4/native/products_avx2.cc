@@ -1,7 +1,8 @@
 // products_avx2.cc: the kernels of products_kernels.h and int8_kernels.h for one instruction set.
-#include "int8_kernels.h"
+#include "portable_kernels.h"
 
 namespace {
+using namespace qlora;
 [[maybe_unused]] const bool registered =
-    qlora::tables<qlora::ProductKernels>.add(qlora::Simd::avx2, &qlora::avx2::portable_kernels<qlora::avx2::Panels>);
+    tables<ProductKernels>.add(Simd::avx2, &avx2::portable_kernels<avx2::Panels>);
 }

@@ -1,5 +1,6 @@
-// products_avx512.cc: the kernels of products_kernels.h with the panels of panels_avx512.h, the few rows of gemv_avx512.h and
-// the 8 bits of int8_avx512.h.
+// products_avx512.cc: the kernels of products_kernels.h with the panels of panels_avx512.h, the few rows of
+// gemv_avx512.h and the 8 bits of int8_avx512.h.
+#include "gemv_avx512.h"
 #include "int8_avx512.h"
 
 namespace qlora::avx512 {
@@ -9,9 +10,11 @@ struct Panels512 : Panels {
   using TiledNatural = NaturalTiles512;
   using TiledTransposed = TransposedTiles512;
 };
-inline constexpr ProductKernels kernels{product_block<Panels512>, product_block8<Panels512, Vnni8>, quantize_row512, gemv, permute_x};
+inline constexpr ProductKernels kernels{product_block<Panels512>, product_block8<Panels512, Vnni8>, quantize_row512,
+                                        gemv, permute_x};
 }  // namespace qlora::avx512
 
 namespace {
-[[maybe_unused]] const bool registered = qlora::tables<qlora::ProductKernels>.add(qlora::Simd::avx512, &qlora::avx512::kernels);
+using namespace qlora;
+[[maybe_unused]] const bool registered = tables<ProductKernels>.add(Simd::avx512, &avx512::kernels);
 }

@@ -46,25 +46,23 @@ struct TransposedCodes {
 
 // The same in tiles: whole tiles, and the values of their blocks.
 inline Ahead ahead_tiles(const Weights4& w, int64_t row, int64_t rows, int64_t column, int64_t columns) {
-  const int64_t r = row / 16, c = column / 16, across = w.k / 16, b = column / w.block, blocks = w.k / w.block;
-  const int64_t count = (column + columns - 1) / w.block - b + 1, size = w.scale.codes ? 1 : 4;
+  const int64_t b = column / w.block, blocks = w.k / w.block, size = w.scale.codes ? 1 : 4;
+  const int64_t count = (column + columns - 1) / w.block - b + 1, groups = (rows + tile_rows - 1) / tile_rows;
   const char* values = w.scale.codes ? (const char*)w.scale.codes : (const char*)w.scale.absmax;
-  return {{{(const char*)w.codes + (r * across + c) * tile_bytes, across * tile_bytes, (rows + 15) / 16, (columns + 15) / 16 * tile_bytes},
-           {values + (r * blocks + b) * 16 * size, blocks * 16 * size, (rows + 15) / 16, count * 16 * size}}};
+  return {{{(const char*)tile_at(w, row, column), w.k * 8, groups, columns * 8},
+           {values + (row / 16 * blocks + b) * 16 * size, blocks * 16 * size, groups, count * 16 * size}}};
 }
 
-// Panels from tiles: 16 columns of 48 are one tile wide, and a tile's rows lie in one block of the reduction.
 struct NaturalTiles {
   const Weights4& w;
   Ahead ahead(int64_t k0, int64_t kc, int64_t col, int64_t cols) const { return ahead_tiles(w, k0, kc, col, cols); }
   void fill(int64_t k0, int64_t kc, int64_t col, int cols, float* out) const {
     for (int64_t i = k0; i < k0 + kc; ++i) {
-      const uint8_t* p = w.codes + (i / 16 * (w.k / 16) + col / 16) * tile_bytes + i % 16 * 8;
       int64_t block = -1;
       Table16 table{};
-      for (int c = 0; c < cols; c += 16, p += tile_bytes, out += 16) {
+      for (int c = 0; c < cols; c += W, out += W) {
         if ((col + c) / w.block != block) block = (col + c) / w.block, table = tile_table(w, i, block);
-        for (int h = 0; h < 16; h += W) store(out + h, table[unpack(p + h / 2)]);
+        store(out, table[unpack_tiled(tile_at(w, i, col + c))]);
       }
     }
   }
@@ -77,16 +75,13 @@ struct TransposedTiles {
     const bool shifted = w.shift.absmax != nullptr;
     const Table16 table = table16(w.levels, 1, 0, false);
     for (int c = 0; c < cols; c += W)
-      for (int64_t k = k0; k < k0 + kc; k += 16) {
-        const uint8_t* p = w.codes + ((col + c) / 16 * (w.k / 16) + k / 16) * tile_bytes + (col + c) % 16 * 8;
+      for (int64_t k = k0; k < k0 + kc; k += W) {
         const vf scale = tile_values(w, w.scale, col + c, k / w.block);
         const vf shift = shifted ? tile_values(w, w.shift, col + c, k / w.block) : vf{};
-        for (int h = 0; h < 16; h += W) {
-          vf r[W];
-          for (int i = 0; i < W; ++i) r[i] = table[unpack(p + i * 8 + h / 2)];
-          transpose(r);
-          for (int i = 0; i < W; ++i) store(out + (k - k0 + h + i) * cols + c, shifted ? r[i] * scale + shift : r[i] * scale);
-        }
+        vf r[W];
+        for (int i = 0; i < W; ++i) r[i] = table[unpack_tiled(tile_at(w, col + c + i, k))];
+        transpose(r);
+        for (int i = 0; i < W; ++i) store(out + (k - k0 + i) * cols + c, shifted ? r[i] * scale + shift : r[i] * scale);
       }
   }
 };

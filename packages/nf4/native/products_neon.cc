@@ -1,7 +1,8 @@
 // products_neon.cc: the kernels of products_kernels.h and int8_kernels.h for one instruction set.
-#include "int8_kernels.h"
+#include "portable_kernels.h"
 
 namespace {
+using namespace qlora;
 [[maybe_unused]] const bool registered =
-    qlora::tables<qlora::ProductKernels>.add(qlora::Simd::neon, &qlora::neon::portable_kernels<qlora::neon::Panels>);
+    tables<ProductKernels>.add(Simd::neon, &neon::portable_kernels<neon::Panels>);
 }

@@ -1,7 +1,8 @@
 // products_scalar.cc: the kernels of products_kernels.h and int8_kernels.h for one instruction set.
-#include "int8_kernels.h"
+#include "portable_kernels.h"
 
 namespace {
+using namespace qlora;
 [[maybe_unused]] const bool registered =
-    qlora::tables<qlora::ProductKernels>.add(qlora::Simd::scalar, &qlora::scalar::portable_kernels<qlora::scalar::Panels>);
+    tables<ProductKernels>.add(Simd::scalar, &scalar::portable_kernels<scalar::Panels>);
 }

@@ -18,7 +18,8 @@ export interface Weights8 {
 /**
  * x [m, k]·Wᵀ, or transposed x [m, n]·W. How a group of a column becomes wq and ws:
  * - forward, one scale s: wq = round(levelScale·level), ws = s/levelScale
- * - backward, a scale for each: wq = round(level·scale·127/(L·s)), s = max|scale|, L = max|levels|, ws = L·s/127
+ * - backward, a scale for each: v = round(level·scale·32767/t), t = max|scale|·max|levels|; wq = (v·f + 2^14) >> 15 with the
+ *   largest f for which |wq| ≤ 127; ws = t/32767·2^15/f. Scales of a group are those of 64 rows of W.
  * - general: wq = round(w·127/t), t = max|w|, ws = t/127
  */
 export function int8Product(
@@ -83,11 +84,14 @@ function weightsTo8(way: string, weights: Weights8, at: number[], wq: Int32Array
   }
   const most = at.reduce((s, i) => max(s, abs(scales[i]!)), 0);
   const bound = fround(most * levels.reduce((l, value) => max(l, abs(value)), 0));
-  const inverse = bound > 0 ? fround(127 / bound) : 0;
-  at.forEach((i, j) => {
-    wq[j] = round(fround(level[i]! * fround(scales[i]! * inverse)));
+  const inverse = bound > 0 ? fround(32767 / bound) : 0;
+  const v = at.map((i) => round(fround(level[i]! * fround(scales[i]! * inverse))));
+  const largest = v.reduce((l, value) => max(l, abs(value)), 1);
+  const factor = min(Math.floor((127 * 32768 + 16383) / largest), 32767);
+  v.forEach((value, j) => {
+    wq[j] = (value * factor + 16384) >> 15;
   });
-  return fround(bound / 127);
+  return fround(fround(bound / 32767) * fround(32768 / factor));
 }
 
 /** q = round(v·127/max|v|); returns max|v|/127. */

@@ -58,7 +58,7 @@ function product(transposed: boolean, m: number, n: number, k: number, x: Float3
   return sums;
 }
 
-/** Row-major codes to tiles [n/16][k/16][16 rows][8 bytes], and back where `tiled`. */
+/** Row-major codes to tiles [n/16][k/8][16 rows][4 bytes], and back where `tiled`. */
 export function retile4(tiled: boolean, n: number, k: number, codes: Uint8Array, out: Uint8Array): void {
   for (let j = 0; j < n; j++)
     for (let l = 0; l < k; l += 2) {
@@ -68,9 +68,14 @@ export function retile4(tiled: boolean, n: number, k: number, codes: Uint8Array,
     }
 }
 
+/** Bytes from the beginning of a cache line to that of the array; unknown here. */
+export function misalignment(_array: Uint8Array): number {
+  return 0;
+}
+
 /** The byte of weight [j, l] in tiles. */
 function tileByte(j: number, l: number, k: number): number {
-  return ((j >> 4) * (k >> 4) + (l >> 4)) * 128 + (j & 15) * 8 + ((l & 15) >> 1);
+  return ((j >> 4) * (k >> 3) + (l >> 3)) * 64 + (j & 15) * 4 + ((l & 7) >> 1);
 }
 
 /** Where the value of block b of row j is kept in tiles: [n/16][blocks of a row][16]. */

@@ -5,10 +5,10 @@ import * as reference from "./products_reference.js";
 import { checkTensor } from "./shape.js";
 import type { Codebook, NestedScales, QuantizedTensor } from "./types.js";
 
-/** A quantised matrix in tiles of 16 × 16 weights: as many bytes as the tensor it was made from. */
+/** A quantised matrix in tiles of 16 × 8 weights: as many bytes as the tensor it was made from. */
 export interface TiledWeights {
   layout: "tiles";
-  /** [n/16][k/16][16 rows][8 bytes]: two codes a byte, the first in the high nibble. */
+  /** [n/16][k/8][16 rows][4 bytes]: two codes a byte, the first in the high nibble. */
   tiles: Uint8Array;
   /** [n, k] */
   shape: number[];
@@ -30,7 +30,7 @@ export function tile(q: QuantizedTensor): QuantizedTensor | TiledWeights {
   checkTensor(q);
   const [n, k] = q.shape as [number, number];
   if (q.shape.length !== 2 || n % 16 || k % q.blockSize || q.blockSize % 16) return q;
-  const tiles = new Uint8Array(q.codes.length);
+  const tiles = aligned(q.codes.length);
   kernels().retile4(false, n, k, q.codes, tiles);
   const { shape, codebook, blockSize } = q;
   return {
@@ -51,6 +51,14 @@ export function untile(w: QuantizedTensor | TiledWeights): QuantizedTensor {
   kernels().retile4(true, n, k, w.tiles, codes);
   const { shape, codebook, blockSize } = w;
   return { codes, shape: [...shape], codebook, blockSize, ...retileValues(w, n, k / blockSize, true) };
+}
+
+/** An array that begins with a cache line, so that a tile is read in one go. */
+function aligned(length: number): Uint8Array {
+  const line = 64;
+  const buffer = new ArrayBuffer(length + line);
+  const begin = (line - kernels().misalignment(new Uint8Array(buffer))) % line;
+  return new Uint8Array(buffer, begin, length);
 }
 
 type Values = Pick<QuantizedTensor, "absmax" | "nested" | "shift" | "nestedShift">;
@@ -80,6 +88,6 @@ function retileValues(
   };
 }
 
-function kernels(): Pick<typeof reference, "retile4"> {
+function kernels(): Pick<typeof reference, "retile4" | "misalignment"> {
   return simd() === "reference" ? reference : native!;
 }

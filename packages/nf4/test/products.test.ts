@@ -10,17 +10,15 @@ afterEach(() => {
   nf4.setThreads(threads);
 });
 
-/** Roughly Gaussian, the same for the same seed. */
+/** Gaussian, the same for the same seed. */
 function random(length: number, seed: number): Float32Array {
-  let state = seed >>> 0;
-  return Float32Array.from({ length }, () => {
-    let sum = 0;
-    for (let i = 0; i < 4; i++) {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      sum += state / 2 ** 32 - 0.5;
-    }
-    return sum;
-  });
+  const uniform = () => {
+    seed = (seed + 0x6d2b79f5) >>> 0; // mulberry32
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return (((t ^ (t >>> 14)) >>> 0) + 0.5) / 2 ** 32;
+  };
+  return Float32Array.from({ length }, () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()));
 }
 
 function weights(n: number, k: number, options: object = {}): QuantizedTensor {

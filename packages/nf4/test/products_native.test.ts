@@ -6,14 +6,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { build, installed, sets } from "../../../vitest.native.js";
 import { simds } from "../src/index.js";
-import { build, installed, sets } from "./native/build.js";
 
 const folder = mkdtempSync(join(tmpdir(), "nf4-products-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const sources = ["native/products.cc", "test/native/products_check.cc"];
 const kernels = "native/products";
+const root = new URL("..", import.meta.url).pathname;
 
 function check(command: string, ...args: string[]): void {
   const { stdout, stderr, status } = spawnSync(command, args, { encoding: "utf8" });
@@ -25,7 +26,7 @@ if (!compiler) console.warn("skipped: the products under the sanitizers (no C++ 
 
 test.skipIf(!compiler)("under the sanitizers", { timeout: 900_000 }, () => {
   const flags = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"];
-  const program = build(folder, compiler!, flags, { sources, kernels, sets: sets(process.arch) });
+  const program = build(folder, compiler!, flags, { root, sources, kernels, sets: sets(process.arch) });
   for (const name of Object.keys(sets(process.arch)).slice(1)) if (simds().includes(name)) check(program, name);
 });
 
@@ -34,6 +35,6 @@ const emulator = installed("qemu-aarch64");
 if (!arm || !emulator) console.warn("skipped: NEON under emulation (needs aarch64-linux-gnu-g++ and qemu-aarch64)");
 
 test.skipIf(!arm || !emulator)("NEON, for 64-bit ARM", { timeout: 900_000 }, () => {
-  const program = build(folder, arm!, ["-O2", "-static"], { sources, kernels, sets: sets("arm64") });
+  const program = build(folder, arm!, ["-O2", "-static"], { root, sources, kernels, sets: sets("arm64") });
   check(emulator!, program, "neon");
 });

@@ -1,8 +1,8 @@
-// gemm.h: one block of a product y[rows, cols] (+)= alpha · a[rows, depth] · b[depth, cols], where b is whatever a Panel can
-// make: dense weights, transposed ones, or 4-bit codes, decoded on the way into the panel.
+// gemm.h: one block of a product y[rows, cols] (+)= alpha · a[rows, depth] · b[depth, cols], where b is whatever a
+// Panel can make: dense weights, transposed ones, or 4-bit codes, decoded on the way into the panel.
 //
-// For each chunk of the reduction the block's panels of b are made once in working memory, then every tile of rows runs over
-// them. Partial sums stay in working memory until the last chunk: y is touched once, whatever its row stride.
+// For each chunk of the reduction the block's panels of b are made once in working memory, then every tile of rows runs
+// over them. Partial sums stay in working memory until the last chunk: y is touched once, whatever its row stride.
 //
 // A Panel has   void fill(int64_t k0, int64_t kc, int64_t col, int cols, float* out) const
 // which writes out[k][⌈cols/W⌉·W] = b[k0 + k, col … col + cols), k < kc, zeros after the last column; cols ≤ NR, and
@@ -39,12 +39,16 @@ struct RowTiles {
 
 // One tile of an `across` operand as [kc][m], so that the micro-kernel reads it in order.
 inline void pack_across(const float* a, int64_t stride, int64_t kc, int m, float* out) {
-  for (int64_t k = 0; k < kc; ++k, a += stride, out += m)
-    for (int i = 0; i < m; ++i) out[i] = a[i];
+  if (m == MR)
+    for (int64_t k = 0; k < kc; ++k, a += stride, out += MR) std::memcpy(out, a, MR * 4);
+  else
+    for (int64_t k = 0; k < kc; ++k, a += stride, out += m)
+      for (int i = 0; i < m; ++i) out[i] = a[i];
 }
 
 template <class Panel>
-void gemm_block(const GemmPlan& plan, const Block& block, const Left& a, const Panel& panel, const Target& y, float* scratch) {
+void gemm_block(const GemmPlan& plan, const Block& block, const Left& a, const Panel& panel, const Target& y,
+                float* scratch) {
   float* const b = scratch;
   float* const sums = b + plan.max_cols * plan.chunk;
   float* const packed = sums + plan.max_rows * plan.max_cols;
@@ -57,20 +61,26 @@ void gemm_block(const GemmPlan& plan, const Block& block, const Left& a, const P
     const bool last = k0 + kc == plan.depth;
     for (int64_t c = 0; c < block.cols; c += NR)
       panel.fill(k0, kc, block.col + c, int(NR < block.cols - c ? NR : block.cols - c), b + c * kc);
-    Ahead ahead = last ? Ahead{} : panel.ahead(k0 + kc, std::min(plan.chunk, plan.depth - k0 - kc), block.col, block.cols);
+    const int64_t next = std::min(plan.chunk, plan.depth - k0 - kc);
+    Ahead ahead = last ? Ahead{} : panel.ahead(k0 + kc, next, block.col, block.cols);
     const int64_t share = (ahead.lines() + row.count - 1) / row.count;
     for (int64_t i = 0; i < row.count; ++i) {
       ahead.fetch(share);
       const int64_t r = row.begin(i), y_row = block.row + r;
       const int m = int(row.begin(i + 1) - r);
-      if (a.across) pack_across(a.data + k0 * a.stride + y_row, a.stride, kc, m, packed);
-      const float* left = a.across ? packed : a.data + y_row * a.stride + k0;
+      const float* left = a.data + (a.across ? k0 * a.stride + y_row : y_row * a.stride + k0);
+      int64_t stride = a.stride;
+      if (a.across && block.cols > NR) {  // else it is read once
+        pack_across(left, stride, kc, m, packed);
+        left = packed;
+        stride = m;
+      }
       for (int64_t c = 0; c < block.cols; c += NR) {
         const int columns = int(NR < block.cols - c ? NR : block.cols - c), v = (columns + W - 1) / W;
         float* const s = sums + r * width + c;
         const Sums out{k0 ? s : nullptr, last ? nullptr : s, width, y.data + y_row * y.stride + block.col + c,
                        y.stride, y.alpha, y.accumulate};
-        (a.across ? tiles<true> : tiles<false>).at[m][v](kc, left, a.across ? m : a.stride, b + c * kc, columns, out);
+        (a.across ? tiles<true> : tiles<false>).at[m][v](kc, left, stride, b + c * kc, columns, out);
       }
     }
     k0 += kc;

@@ -4,8 +4,8 @@
 
 namespace qlora::QLORA_SIMD {
 
-// Up to two stretches of memory to be fetched soon: rows of `bytes` bytes, `stride` bytes apart. A part of their cache lines
-// at a time, so that fetching overlaps with arithmetic.
+// Up to two stretches of memory to be fetched soon: rows of `bytes` bytes, `stride` bytes apart. A part of their cache
+// lines at a time, so that fetching overlaps with arithmetic.
 struct Ahead {
   struct Stretch {
     const char* data;

@@ -1,8 +1,9 @@
 // gemm_plan.h: how a product y[rows, cols] = a[rows, depth] · b[depth, cols] is divided, and the loop over its blocks.
 //
-// The reduction is summed in chunks, whose length depends on rows and depth alone; each element of y is the sum over k in
-// order within a chunk, then over the chunks in order. How rows and columns are divided changes no sum, so it may depend on
-// the number of threads. The functions here belong in code compiled for any processor; gemm.h computes one block.
+// The reduction is summed in chunks, whose length depends on rows and depth alone; each element of y is the sum over k
+// in order within a chunk, then over the chunks in order. How rows and columns are divided changes no sum, so it may
+// depend on the number of threads. The functions here belong in code compiled for any processor; gemm.h computes one
+// block.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -22,7 +23,7 @@ struct GemmPlan {
   static constexpr int64_t few_rows = 48; // up to here the panels of b are few and stay in L1, beyond it four in L2
   static constexpr double serial = 4e6;   // operations below which waking a thread costs more than it gives
 
-  static constexpr int64_t max_chunk = 384, max_columns = 384;  // of a block
+  static constexpr int64_t max_chunk = 384;
 
   int64_t rows, depth, cols;
   int64_t chunk;                   // reduction elements per chunk, a multiple of 64
@@ -30,21 +31,22 @@ struct GemmPlan {
   int64_t max_rows, max_cols;      // of a block, rounded up to whole tiles and panels
   bool parallel;
 
-  // How few rows are blocked: length of a chunk, panels of b made at once.
-  struct Few {
-    int64_t chunk, panels;
+  // Reduction elements of a chunk at most, and for few rows: the same, and panels of b that are made at once.
+  struct Blocking {
+    int64_t chunk, few_chunk, few_panels;
   };
 
-  GemmPlan(int64_t rows, int64_t depth, int64_t cols, Few narrow = {128, 1}) : rows(rows), depth(depth), cols(cols) {
+  GemmPlan(int64_t rows, int64_t depth, int64_t cols, Blocking most = {max_chunk, 128, 1})
+      : rows(rows), depth(depth), cols(cols) {
     const bool few = rows <= few_rows;
-    const int64_t chunks = std::max<int64_t>(1, ceil(depth, few ? narrow.chunk : max_chunk));
+    const int64_t chunks = std::max<int64_t>(1, ceil(depth, few ? most.few_chunk : most.chunk));
     chunk = std::max<int64_t>(64, ceil(ceil(depth, chunks), 64) * 64);
     parallel = 2.0 * double(rows) * double(depth) * double(cols) > serial && Pool::instance().threads() > 1;
     const int64_t threads = parallel ? Pool::instance().threads() : 1;
     const int64_t panels = ceil(cols, panel), tiles = ceil(rows, tile);
-    int64_t block_panels = few ? narrow.panels : 4, block_tiles = 64;
+    int64_t block_panels = few ? most.few_panels : 4, block_tiles = 64;
     while (threads > 1 && ceil(panels, block_panels) * ceil(tiles, block_tiles) < 4 * threads) {
-      if (block_panels > 2) block_panels = 2;
+      if (block_panels > 2) block_panels = ceil(block_panels, 2);
       else if (block_tiles > 8) block_tiles /= 2;
       else if (block_panels > 1) block_panels = 1;
       else if (block_tiles > 1) block_tiles /= 2;
@@ -62,7 +64,8 @@ struct GemmPlan {
   Block block(int64_t i) const {
     const int64_t r = i / col_blocks, c = i % col_blocks, tiles = ceil(rows, tile), panels = ceil(cols, panel);
     const int64_t row = tiles * r / row_blocks * tile, row_end = std::min(rows, tiles * (r + 1) / row_blocks * tile);
-    const int64_t col = panels * c / col_blocks * panel, col_end = std::min(cols, panels * (c + 1) / col_blocks * panel);
+    const int64_t col = panels * c / col_blocks * panel;
+    const int64_t col_end = std::min(cols, panels * (c + 1) / col_blocks * panel);
     return {row, row_end - row, col, col_end - col};
   }
 

@@ -1,4 +1,5 @@
-// gemm_tile.h: the micro-kernel: a tile of MR rows × NV registers of sums, kept in registers over one chunk of the reduction.
+// gemm_tile.h: the micro-kernel: a tile of MR rows × NV registers of sums, kept in registers over one chunk of the
+// reduction.
 #pragma once
 #include "vec.h"
 
@@ -16,8 +17,8 @@ inline constexpr int MR = 2, NV = 4;  // 8 of 16
 #endif
 inline constexpr int NR = NV * W;
 
-// Where the sums of a tile go. `before` holds the sums of the earlier chunks (null for the first chunk); they are added and
-// the total is written to `sums`, or after the last chunk to y as y (+)= alpha · total.
+// Where the sums of a tile go. `before` holds the sums of the earlier chunks (null for the first chunk); they are added
+// and the total is written to `sums`, or after the last chunk to y as y (+)= alpha · total.
 struct Sums {
   const float* before;
   float* sums;     // null after the last chunk

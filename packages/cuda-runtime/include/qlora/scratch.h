@@ -1,5 +1,5 @@
-// scratch.h: working memory of the calling thread, 64-byte aligned, kept between calls and grown on demand. One block per
-// thread and Slot: a second request replaces the first. It belongs in code compiled for any processor.
+// scratch.h: working memory of the calling thread, 64-byte aligned, kept between calls and grown on demand. One block
+// per thread and Slot: a second request replaces the first. It belongs in code compiled for any processor.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// transpose.h: a W × W block of floats transposed in registers: log2 W rounds, each exchanging the off-diagonal quarters of
-// all squares of one size (Eklundh).
+// transpose.h: a W × W block of floats transposed in registers: log2 W rounds, each exchanging the off-diagonal
+// quarters of all squares of one size (Eklundh).
 #pragma once
 #include <utility>
 

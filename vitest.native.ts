@@ -1,8 +1,8 @@
-// Compiles kernels and a check of them into one program, without Node.
+// For tests of native kernels without Node: compiles the kernels of a package and a check of them into one program.
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
 
-const root = new URL("../..", import.meta.url).pathname;
+const include = new URL("packages/cuda-runtime/include", import.meta.url).pathname;
 
 /** The instruction sets of this kind of processor and their flags, scalar first. */
 export function sets(arch: string): Record<string, string[]> {
@@ -13,6 +13,7 @@ export function sets(arch: string): Record<string, string[]> {
 }
 
 /**
+ * @param root the package's folder.
  * @param sources files of the package that are compiled for any processor.
  * @param kernels file name up to the `_<set>.cc` of each set.
  * @returns the program's path within `folder`.
@@ -21,11 +22,16 @@ export function build(
   folder: string,
   compiler: string,
   flags: string[],
-  { sources, kernels, sets }: { sources: string[]; kernels: string; sets: Record<string, string[]> },
+  {
+    root,
+    sources,
+    kernels,
+    sets,
+  }: { root: string; sources: string[]; kernels: string; sets: Record<string, string[]> },
 ): string {
   const compile = (source: string, more: string[] = []) => {
     const object = join(folder, `${compiler}-${source.replaceAll("/", "_")}.o`);
-    const common = ["-std=gnu++20", "-ffp-contract=off", `-I${root}../cuda-runtime/include`, ...flags, ...more];
+    const common = ["-std=gnu++20", "-ffp-contract=off", `-I${include}`, ...flags, ...more];
     execFileSync(compiler, [...common, "-c", join(root, source), "-o", object]);
     return object;
   };
