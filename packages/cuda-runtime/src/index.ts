@@ -1,4 +1,5 @@
 // @qlora/cuda-runtime: CUDA devices and memory for Node.
+export { allocArray, DeviceArray, type DType, type HostArray, toDevice } from "./array.js";
 export { type Advice, advise, type CopyEnd, copy, copyAsync, memset, prefetch } from "./copies.js";
 export { type Device, type DeviceId, type Devices, devices } from "./devices.js";
 export { type Emulation, type EmulationStatistics, emulations, type KernelAddon } from "./emulation.js";

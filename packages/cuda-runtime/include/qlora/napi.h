@@ -111,8 +111,11 @@ class Args {
     return result;
   }
 
- private:
+  // The next argument as it is, consumed or not: for readers of other kinds of arrays (cuda/args.h).
   Napi::Value next() { return info_[at_++]; }
+  Napi::Value peek() const { return info_[at_]; }
+
+ private:
   template <class T>
   bool is(Napi::Value value) {
     return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == array_type<T>;

@@ -4,6 +4,11 @@
 #include <cstdint>
 #include <cstring>
 
+#if !defined(__CUDACC__) && !defined(__host__)
+#define __host__
+#define __device__
+#endif
+
 struct bf16 {
   uint16_t bits;
 };
