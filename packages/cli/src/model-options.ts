@@ -4,10 +4,10 @@ import { basename, dirname, join, resolve } from "node:path";
 import { setImmediate as tick } from "node:timers/promises";
 import { checkVocabulary, loadTokenizer, type Tokenizer } from "@qlora/data";
 import { basePrecision, parseConfig, readConfigFile, trainSchema } from "@qlora/trainer";
-import { linears, loadSteps, type Model, readModelConfig } from "@qlora/transformer";
+import { findDevice, linears, loadSteps, type Model, placeAdapter, readModelConfig } from "@qlora/transformer";
 import { z } from "zod";
 import { readAdapter } from "./adapter.js";
-import { checkDevice, deviceOption } from "./device.js";
+import { deviceOption } from "./device.js";
 import { progress } from "./progress.js";
 import { say } from "./terminal.js";
 import { setThreads, threadsOption } from "./threads.js";
@@ -44,7 +44,7 @@ export interface LoadedModel {
 /** Loads a model as the options say; a bar shows it where it takes long. Ctrl-C ends it at the next tensor. */
 export async function openModel(options: z.output<z.ZodObject<typeof modelOptions>>): Promise<LoadedModel> {
   const { model: dir, adapter, compute } = options;
-  checkDevice(options.device);
+  const device = findDevice(options.device);
   setThreads(options.threads);
   const config = readModelConfig(dir);
   const tokenizer = loadTokenizer(dir);
@@ -55,7 +55,7 @@ export async function openModel(options: z.output<z.ZodObject<typeof modelOption
 
   const bar = progress();
   const started = performance.now();
-  const steps = loadSteps(dir, { precision, blockSize, doubleQuant, compute });
+  const steps = loadSteps(dir, { precision, blockSize, doubleQuant, compute, device });
   let step = steps.next();
   for (; !step.done; step = steps.next()) {
     const { done, total } = step.value;
@@ -66,7 +66,7 @@ export async function openModel(options: z.output<z.ZodObject<typeof modelOption
   const model = step.value;
   for (const linear of linears(model)) {
     const own = adapters?.get(linear.name);
-    if (own) linear.adapter = own;
+    if (own) linear.adapter = placeAdapter(own, device);
   }
   if (run && options.precision === undefined) say(`Base model in ${precision}, as ${run.path} says`);
   return { model, tokenizer, template: run?.template };

@@ -12,12 +12,17 @@ using Pointer = uint64_t; // CUdeviceptr
 using Context = void*;
 using Stream = void*;
 using Event = void*;
+using Graph = void*;
+using GraphExec = void*;
 
 struct Location {  // CUmemLocation
   int type;
   int id;
 };
 inline constexpr int location_device = 1, location_host = 2;
+// CU_STREAM_PER_THREAD: the default stream that kernels are launched on (cuda/kernel_cuda.h); unlike stream 0 it can be captured.
+inline const Stream stream_per_thread = reinterpret_cast<Stream>(uintptr_t{2});
+inline constexpr int capture_relaxed = 2;  // CU_STREAM_CAPTURE_MODE_RELAXED
 inline constexpr int cpu = -1;  // CU_DEVICE_CPU, of the signatures before CUDA 12.2
 
 inline constexpr Status success = 0, invalid_value = 1, out_of_memory = 2, no_device = 100, invalid_device = 101,
@@ -76,6 +81,12 @@ inline constexpr unsigned host_portable = 1, host_mapped = 2, attach_global = 1,
   X(cuEventSynchronize, "cuEventSynchronize", (Event))                                                     \
   X(cuEventQuery, "cuEventQuery", (Event))                                                                 \
   X(cuEventElapsedTime, "cuEventElapsedTime", (float*, Event, Event))                                      \
+  X(cuStreamBeginCapture, "cuStreamBeginCapture_v2", (Stream, int))                                        \
+  X(cuStreamEndCapture, "cuStreamEndCapture", (Stream, Graph*))                                            \
+  X(cuGraphInstantiateWithFlags, "cuGraphInstantiateWithFlags", (GraphExec*, Graph, unsigned long long))   \
+  X(cuGraphLaunch, "cuGraphLaunch", (GraphExec, Stream))                                                   \
+  X(cuGraphExecDestroy, "cuGraphExecDestroy", (GraphExec))                                                 \
+  X(cuGraphDestroy, "cuGraphDestroy", (Graph))                                                             \
   O(cuMemPrefetchAsync, "cuMemPrefetchAsync", (Pointer, size_t, int, Stream))                              \
   O(cuMemPrefetchAsync_v2, "cuMemPrefetchAsync_v2", (Pointer, size_t, Location, unsigned, Stream))         \
   O(cuMemAdvise, "cuMemAdvise", (Pointer, size_t, int, int))                                               \

@@ -5,6 +5,7 @@ export { type Device, type DeviceId, type Devices, devices } from "./devices.js"
 export { type Emulation, type EmulationStatistics, emulations, type KernelAddon } from "./emulation.js";
 export { asCudaError, CudaError, CudaOutOfMemoryError, CudaUnavailableError, type UnavailableCode } from "./errors.js";
 export { formatDevices } from "./format.js";
+export { Graph, type GraphOptions } from "./graph.js";
 export { CudaHandleError, type Leak, leaks } from "./handle.js";
 export { type Addon, AddonError, loadAddon } from "./load.js";
 export {

@@ -80,6 +80,10 @@ export interface Native extends Addon {
   eventRecord(device: number, event: bigint, stream: bigint): void;
   eventSynchronize(device: number, event: bigint): void;
   eventQuery(device: number, event: bigint): boolean;
+  captureBegin(device: number): void;
+  captureEnd(device: number): bigint;
+  graphLaunch(device: number, graph: bigint): void;
+  graphDestroy(device: number, graph: bigint): void;
   elapsed(device: number, start: bigint, end: bigint): number;
   setDevice(device: number): void;
   synchronize(device: number): void;

@@ -36,4 +36,15 @@ describe("cuda-emu", () => {
     expect(() => event.record({ handle: 48n } as never)).toThrow(expect.objectContaining({ call: "cuEventRecord" }));
     expect(() => event.since(event)).toThrow(expect.objectContaining({ call: "cuEventElapsedTime" }));
   });
+
+  test("a graph runs what was recorded at every launch", () => {
+    let runs = 0;
+    {
+      using graph = new Graph(() => void runs++, { device });
+      graph.launch();
+      graph.launch();
+    }
+    expect(runs).toBe(2);
+    expect(leaks()).toEqual([]);
+  });
 });

@@ -1,8 +1,9 @@
 // A low-rank adapter: two small matrices beside a frozen linear layer, y = x·Wᵀ + s·(x·Aᵀ)·Bᵀ (Hu et al. 2021).
+import type { Floats } from "@qlora/kernels";
 import { fillNormal, fillUniform, streamOf } from "./philox.js";
 
-/** All arrays are float32, row-major. */
-export interface Adapter {
+/** All arrays are float32, row-major: typed arrays, or arrays of one device. */
+export interface Adapter<A extends Floats = Float32Array> {
   readonly inFeatures: number;
   readonly outFeatures: number;
   readonly r: number;
@@ -10,13 +11,13 @@ export interface Adapter {
   /** s = alpha / r, or alpha / √r (rsLoRA, Kalajdzievski 2023). */
   readonly scaling: number;
   /** [r, inFeatures] */
-  readonly a: Float32Array;
+  readonly a: A;
   /** [outFeatures, r] */
-  readonly b: Float32Array;
+  readonly b: A;
   /** [r, inFeatures]; of length 0 while the adapter is not trained, see `zeroGradients`. */
-  gradA: Float32Array;
+  gradA: A;
   /** [outFeatures, r]; likewise. */
-  gradB: Float32Array;
+  gradB: A;
 }
 
 /**

@@ -1,5 +1,5 @@
 // The adapters' part of linear layers that share an input (q, k, v; gate, up), forward and backward.
-import { dropout, matmul, matmulGradWeight, matmulTransposed } from "@qlora/kernels";
+import { dropout, type Floats, matmul, matmulGradWeight, matmulTransposed } from "@qlora/kernels";
 import type { Adapter } from "./adapter.js";
 
 /** Dropout of the adapters' input. The mask is a function of seed and offset: never stored, and the same in a recomputation. */
@@ -18,17 +18,17 @@ export interface LoraOptions {
   /** Pass the same to forward, recomputation and backward. All adapters of the call share the mask. */
   dropout?: LoraDropout | undefined;
   /** At least `scratchSize(...)` elements; needed where that is not 0. Its content does not matter before or after. */
-  scratch?: Float32Array | undefined;
+  scratch?: Floats | undefined;
 }
 
 /** Elements of `kept`: m times the ranks. */
-export function keptSize(adapters: readonly Adapter[], m: number): number {
+export function keptSize(adapters: readonly Adapter<Floats>[], m: number): number {
   return adapters.reduce((sum, { r }) => sum + m * r, 0);
 }
 
 /** Elements of `scratch`, for forward and backward: a copy of x with dropout, and in the backward m times the ranks. */
 export function scratchSize(
-  adapters: readonly Adapter[],
+  adapters: readonly Adapter<Floats>[],
   { m, dropout, backward = true }: LoraOptions & { backward?: boolean },
 ): number {
   const input = dropout !== undefined && dropout.p > 0 ? m * (adapters[0]?.inFeatures ?? 0) : 0;
@@ -41,10 +41,10 @@ export function scratchSize(
  * @throws {TypeError | RangeError} for arguments whose sizes do not fit, by name
  */
 export function loraForward(
-  x: Float32Array,
-  adapters: readonly Adapter[],
-  ys: readonly (Float32Array | null)[],
-  kept: Float32Array,
+  x: Floats,
+  adapters: readonly Adapter<Floats>[],
+  ys: readonly (Floats | null)[],
+  kept: Floats,
   options: LoraOptions,
 ): void {
   const { m } = options;
@@ -67,11 +67,11 @@ export function loraForward(
  * @throws {TypeError | RangeError} for arguments whose sizes do not fit, by name
  */
 export function loraBackward(
-  dys: readonly Float32Array[],
-  x: Float32Array,
-  adapters: readonly Adapter[],
-  kept: Float32Array,
-  dx: Float32Array | null,
+  dys: readonly Floats[],
+  x: Floats,
+  adapters: readonly Adapter<Floats>[],
+  kept: Floats,
+  dx: Floats | null,
   options: LoraOptions,
 ): void {
   const { m, dropout: drop } = options;
@@ -101,7 +101,7 @@ export function loraBackward(
 }
 
 /** x, or x with dropout in the first `n` elements of scratch. */
-function dropped(x: Float32Array, n: number, { dropout: drop, scratch }: LoraOptions): Float32Array {
+function dropped(x: Floats, n: number, { dropout: drop, scratch }: LoraOptions): Floats {
   if (drop === undefined || drop.p === 0) return x;
   const out = scratch!.subarray(0, n);
   dropout(x, out, { ...drop, n });
@@ -109,11 +109,11 @@ function dropped(x: Float32Array, n: number, { dropout: drop, scratch }: LoraOpt
 }
 
 function check(
-  adapters: readonly Adapter[],
-  outer: readonly (Float32Array | null)[],
+  adapters: readonly Adapter<Floats>[],
+  outer: readonly (Floats | null)[],
   outerName: string,
-  kept: Float32Array,
-  x: Float32Array,
+  kept: Floats,
+  x: Floats,
   options: LoraOptions,
   backward: boolean,
 ): number {

@@ -1,7 +1,7 @@
 // Adapters on a model: new ones to train, or an existing PEFT folder to use; and writing down what was trained.
 import { readdirSync, rmSync } from "node:fs";
 import { createAdapter, type LoraConfig, readPeftAdapter, resolveTargets, writePeftAdapter } from "@qlora/lora";
-import { adapters, linears, type Model, saveModel, trainEverything } from "@qlora/transformer";
+import { adapters, linears, type Model, placeAdapter, saveModel, trainEverything } from "@qlora/transformer";
 import type { RunFolder } from "./run-folder.js";
 import type { TrainConfig } from "./schema.js";
 
@@ -29,7 +29,8 @@ export function makeTrainable(model: Model, config: TrainConfig): void {
   for (const name of resolveTargets(all.keys(), { targetModules })) {
     const linear = all.get(name)!;
     const { n: outFeatures, k: inFeatures } = linear.weight;
-    linear.adapter = createAdapter({ inFeatures, outFeatures, r, alpha, rslora, seed: config.seed, name });
+    const adapter = createAdapter({ inFeatures, outFeatures, r, alpha, rslora, seed: config.seed, name });
+    linear.adapter = placeAdapter(adapter, model.device);
   }
 }
 
@@ -40,7 +41,7 @@ export function attachAdapter(model: Model, dir: string, options: { trainable?: 
     Array.from(all, ([name, { weight }]) => [name, { inFeatures: weight.k, outFeatures: weight.n }]),
   );
   const { adapters: read, warnings } = readPeftAdapter(dir, { modules, trainable: options.trainable ?? false });
-  for (const [name, adapter] of read) all.get(name)!.adapter = adapter;
+  for (const [name, adapter] of read) all.get(name)!.adapter = placeAdapter(adapter, model.device);
   return warnings;
 }
 

@@ -33,7 +33,7 @@ export interface CheckpointState {
   logBytes: number;
   /** Tokens trained on so far. */
   tokens: number;
-  /** Instruction set of the kernels: another one gives other last bits. */
+  /** Instruction set of the kernels, or the device that is none: another one gives other last bits. */
   simd: string;
   /** What the run was made of; a checkpoint of another run is refused. */
   fingerprint: Fingerprint;

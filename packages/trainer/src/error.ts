@@ -12,7 +12,7 @@ export type TrainErrorCode =
   | "CHECKPOINT_MISMATCH"
   | "CHECKPOINT_WRITE"
   | "NON_FINITE"
-  | "DEVICE_UNAVAILABLE"
+  | "DEVICE_FAILED"
   | "NO_DATA";
 
 /** A run that cannot start or go on; `code` is stable, `message` says what to do. */

@@ -1,7 +1,7 @@
 // Whether a checkpoint belongs to a run: the same model, the same data, a configuration that can continue it.
 import { createHash } from "node:crypto";
 import type { EncodedExample } from "@qlora/data";
-import { linears, type Model } from "@qlora/transformer";
+import { linears, type Model, toHost, type Weight } from "@qlora/transformer";
 import { TrainError } from "./error.js";
 import { basePrecision, snakeCase, type TrainConfig } from "./schema.js";
 
@@ -75,8 +75,7 @@ function modelHash(model: Model): string {
   const hash = createHash("sha256").update(JSON.stringify(model.config));
   for (const { name, weight } of [...linears(model), model.embedding, model.head]) {
     if (weight.kind === "dense" && weight.grad) continue;
-    const { data } = weight;
-    const array = ArrayBuffer.isView(data) ? data : "layout" in data ? data.tiles : data.codes;
+    const array = stored(weight);
     const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     const stride = Math.max(1, Math.floor(bytes.length / 1024));
     hash
@@ -84,6 +83,12 @@ function modelHash(model: Model): string {
       .update(Uint8Array.from({ length: Math.floor(bytes.length / stride) }, (_, i) => bytes[i * stride]!));
   }
   return hash.digest("hex");
+}
+
+/** What is kept of a weight, the same wherever the model is and however it is laid out. */
+function stored(weight: Weight): Float32Array | Uint16Array | Uint8Array {
+  if (weight.kind === "4bit") return hostCodes(weight.data);
+  return weight.kind === "8bit" ? weight.data.codes : toHost(weight.data as Float32Array | Uint16Array);
 }
 
 /**

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { simd } from "@qlora/kernels";
 import { firstNonFinite, type StateTensor } from "@qlora/paged-optim";
 import { openSafetensors, type TensorData } from "@qlora/safetensors";
+import { type Model, toHost } from "@qlora/transformer";
 import { type CheckpointContents, checkpointFiles } from "./checkpoint.js";
 import { TrainError } from "./error.js";
 import type { TrainEvent } from "./events.js";
@@ -20,7 +21,7 @@ type Optimizer = ReturnType<typeof makeOptimizer>;
  * @throws {TrainError} NON_FINITE: weights that are not finite are never written down.
  */
 export function checkpointContents(
-  { parts: { folder, parameters }, step, tokens }: Run,
+  { parts: { folder, model, parameters }, step, tokens }: Run,
   optimizer: Optimizer,
   fingerprint: Fingerprint,
   saved: number | undefined,
@@ -36,10 +37,28 @@ export function checkpointContents(
   folder.syncLog();
   const { logBytes } = folder;
   return {
-    weights: parameters.map(({ name, shape, data }) => ({ name, dtype: "F32" as const, shape, data })),
+    weights: parameters.map(({ name, shape, data }) => ({
+      name,
+      dtype: "F32" as const,
+      shape,
+      data: () => toHost(data),
+    })),
     optimizer: reuseOneBuffer([...optimizer.stateTensors()]),
-    state: { version: 1, step, tokens, optimizerSteps: optimizer.steps, logBytes, simd: simd(), fingerprint },
+    state: {
+      version: 1,
+      step,
+      tokens,
+      optimizerSteps: optimizer.steps,
+      logBytes,
+      simd: arithmetic(model),
+      fingerprint,
+    },
   };
+}
+
+/** What decides the last bits: the instruction set, or the device. */
+function arithmetic({ device }: Model): string {
+  return device === "cpu" ? simd() : typeof device === "number" ? "cuda" : device;
 }
 
 /** The same tensors, all copied into one buffer, one after another: a copy each would be garbage of the state's size. */
@@ -82,8 +101,9 @@ export function* restore(
   }
   const { path, state } = checkpoint;
   warnings.push(...compareFingerprints(path, state.fingerprint, fingerprint));
-  if (state.simd !== simd())
-    warnings.push(`${path} was computed with ${state.simd}, now ${simd()}: the last bits of what follows may differ`);
+  const now = arithmetic(parts.model);
+  if (state.simd !== now)
+    warnings.push(`${path} was computed with ${state.simd}, now ${now}: the last bits of what follows may differ`);
   loadTensors(checkpoint, parts, optimizer);
   const { step, tokens, logBytes } = state;
   const home = dirname(dirname(path));
@@ -103,12 +123,17 @@ function loadTensors({ path, state }: OpenCheckpoint, { parameters }: RunParts, 
   using weights = openSafetensors(join(path, checkpointFiles.weights));
   for (const { name, data } of parameters) {
     const { begin = 0, end = 0 } = weights.tensors.get(name) ?? {};
-    if (end - begin !== data.byteLength)
+    if (end - begin !== data.length * 4)
       throw new TrainError(
         "CHECKPOINT_MISMATCH",
         `${path}: ${name} has ${(end - begin) / 4} elements, needs ${data.length}`,
       );
-    weights.readInto(name, data);
+    if (data instanceof Float32Array) weights.readInto(name, data);
+    else {
+      const host = new Float32Array(data.length);
+      weights.readInto(name, host);
+      data.set(host);
+    }
   }
   using states = openSafetensors(join(path, checkpointFiles.optimizer));
   const largest = Array.from(states.tensors.values()).reduce((most, { begin, end }) => Math.max(most, end - begin), 0);

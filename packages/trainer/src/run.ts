@@ -5,7 +5,7 @@
 import { setImmediate as tick } from "node:timers/promises";
 import { gradNorm, type Schedule } from "@qlora/paged-optim";
 import { writeFileAtomic } from "@qlora/safetensors";
-import { type Model, Runner, type Trainable } from "@qlora/transformer";
+import { type Model, Runner, type Trainable, zero } from "@qlora/transformer";
 import { saveBest } from "./adapters.js";
 import { type CheckpointContents, writeCheckpoint } from "./checkpoint.js";
 import { formatConfig } from "./config.js";
@@ -82,6 +82,7 @@ export class Run {
       }
     } finally {
       this.board?.close();
+      this.runner[Symbol.dispose]();
     }
   }
 
@@ -113,7 +114,7 @@ export class Run {
     const { config, parameters, order, data, signal, folder } = this.parts;
     const began = performance.now();
     const indices = order.step(this.step);
-    for (const { grad } of parameters) grad.fill(0);
+    for (const { grad } of parameters) zero(grad);
     const passes = accumulate(
       this.runner,
       indices.map((pass) => pass.map((i) => data.training[i]!)),

@@ -4,11 +4,20 @@ import { checkVocabulary, loadTokenizer } from "@qlora/data";
 import { setThreads as setKernelThreads } from "@qlora/kernels";
 import { setThreads as setNf4Threads } from "@qlora/nf4";
 import { setThreads as setOptimThreads } from "@qlora/paged-optim";
-import { loadSteps, type Model, modelParameters, readModelConfig, trainables } from "@qlora/transformer";
+import {
+  findDevice,
+  freeModel,
+  loadSteps,
+  type Model,
+  modelParameters,
+  readModelConfig,
+  trainables,
+} from "@qlora/transformer";
 import { makeTrainable } from "./adapters.js";
+import { checkpointSteps } from "./checkpoint.js";
 import { parseConfig } from "./config.js";
 import { describeReport, loadData, type TrainingData } from "./dataset.js";
-import { TrainError } from "./error.js";
+import { deviceError } from "./device.js";
 import { estimateDisk } from "./estimate.js";
 import type { TrainEvent } from "./events.js";
 import { estimateRun, refuseDisk, refuseMemory } from "./fit.js";
@@ -40,8 +49,7 @@ export class Trainer {
   async *run({ signal }: RunOptions = {}): AsyncGenerator<TrainEvent, void, void> {
     const { config } = this;
     const started = performance.now();
-    if (config.device !== "cpu")
-      throw new TrainError("DEVICE_UNAVAILABLE", `device ${config.device} cannot train yet; use --device cpu`);
+    const device = findDevice(config.device);
     if (config.threads) for (const set of [setKernelThreads, setNf4Threads, setOptimThreads]) set(config.threads);
     const folder = new RunFolder(config.output);
     folder.check(config.resume !== undefined);
@@ -86,6 +94,7 @@ export class Trainer {
         blockSize: config.blockSize,
         doubleQuant: config.doubleQuant,
         compute: config.compute,
+        device,
       });
       let loaded = loading.next();
       for (; !loaded.done; loaded = loading.next()) {
@@ -113,7 +122,11 @@ export class Trainer {
         expectedBytes: estimate.total,
         signal,
       }).go();
+    } catch (error) {
+      const [step] = checkpointSteps(folder.checkpoints);
+      throw deviceError(error, device, step === undefined ? undefined : `checkpoint step-${step}`);
     } finally {
+      if (this.model) freeModel(this.model);
       folder.close();
     }
   }

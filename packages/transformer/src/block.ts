@@ -6,6 +6,7 @@
 //
 // Every product also carries its adapter, if it has one (see linear.ts). Names of the kept activations are the ones above.
 import * as kernels from "@qlora/kernels";
+import type { Floats, Ints } from "./device.js";
 import { type Dropout, noDropout, project, projectBackward } from "./linear.js";
 import type { Layer, Model, Norm } from "./model.js";
 import type { Workspace } from "./workspace.js";
@@ -13,16 +14,16 @@ import type { Workspace } from "./workspace.js";
 /** Where the tokens of a forward pass sit. */
 export interface Layout {
   tokens: number;
-  positions: Int32Array;
+  positions: Ints;
   /** Borders of the sequences among the queries and among the keys; equal except when decoding with a cache. */
-  cuQ: Int32Array;
-  cuK: Int32Array;
+  cuQ: Ints;
+  cuK: Ints;
 }
 
 /** Keys and values of earlier tokens of one sequence: [capacity, kvHeads, headDim] each. */
 export interface LayerCache {
-  k: Float32Array;
-  v: Float32Array;
+  k: Floats;
+  v: Floats;
   length: number;
 }
 
@@ -41,8 +42,8 @@ export interface BlockOptions {
 export function blockForward(
   model: Model,
   layer: Layer,
-  h: Float32Array,
-  out: Float32Array | null,
+  h: Floats,
+  out: Floats | null,
   layout: Layout,
   options: BlockOptions,
 ): void {
@@ -53,9 +54,13 @@ export function blockForward(
   const [qWidth, kvWidth] = [heads * headDim, kvHeads * headDim];
 
   const n1 = normForward(layer.inputNorm, h, "n1", t, config.normEps, keep);
-  const q = keep.f32("q", t * qWidth);
-  const k = cache ? cache.k.subarray(cache.length * kvWidth, (cache.length + t) * kvWidth) : keep.f32("k", t * kvWidth);
-  const v = cache ? cache.v.subarray(cache.length * kvWidth, (cache.length + t) * kvWidth) : keep.f32("v", t * kvWidth);
+  const q = keep.activations("q", t * qWidth);
+  const k = cache
+    ? cache.k.subarray(cache.length * kvWidth, (cache.length + t) * kvWidth)
+    : keep.activations("k", t * kvWidth);
+  const v = cache
+    ? cache.v.subarray(cache.length * kvWidth, (cache.length + t) * kvWidth)
+    : keep.activations("v", t * kvWidth);
   project({
     x: n1,
     linears: [layer.q, layer.k, layer.v],
@@ -72,7 +77,7 @@ export function blockForward(
   const [keys, values] = cache
     ? [cache.k.subarray(0, (cache.length + t) * kvWidth), cache.v.subarray(0, (cache.length + t) * kvWidth)]
     : [k, v];
-  const a = keep.f32("a", t * qWidth);
+  const a = keep.activations("a", t * qWidth);
   const scale = 1 / Math.sqrt(headDim);
   kernels.attention(q, keys, values, a, keep.f32("lse", heads * t), layout.cuQ, layout.cuK, {
     heads,
@@ -80,13 +85,13 @@ export function blockForward(
     headDim,
     scale,
   });
-  const h2 = keep.f32("h2", t * d);
+  const h2 = keep.activations("h2", t * d);
   project({ x: a, linears: [layer.o], outputs: [h2], tokens: t, site: 1, compute, dropout, keep, scratch });
   kernels.add(h, h2, { n: t * d });
 
   const n2 = normForward(layer.postAttentionNorm, h2, "n2", t, config.normEps, keep);
-  const gate = keep.f32("gate", t * f);
-  const up = keep.f32("up", t * f);
+  const gate = keep.activations("gate", t * f);
+  const up = keep.activations("up", t * f);
   project({
     x: n2,
     linears: [layer.gate, layer.up],
@@ -98,7 +103,7 @@ export function blockForward(
     keep,
     scratch,
   });
-  const s = keep.f32("s", t * f);
+  const s = keep.activations("s", t * f);
   kernels.swiglu(gate, up, s, { n: t * f });
   project({ x: s, linears: [layer.down], outputs: [out], tokens: t, site: 3, compute, dropout, keep, scratch });
   if (out) kernels.add(h2, out, { n: t * d });
@@ -111,8 +116,8 @@ export function blockForward(
 export function blockBackward(
   model: Model,
   layer: Layer,
-  h: Float32Array,
-  gradient: Float32Array,
+  h: Floats,
+  gradient: Floats,
   layout: Layout,
   options: BlockOptions,
 ): void {
@@ -123,33 +128,41 @@ export function blockBackward(
   const [qWidth, kvWidth] = [heads * headDim, kvHeads * headDim];
   const shared = { tokens: t, compute, dropout, keep, scratch };
 
-  const ds = scratch.f32("ds", t * f);
+  const ds = scratch.activations("ds", t * f);
   projectBackward({
-    x: keep.f32("s", t * f),
+    x: keep.activations("s", t * f),
     linears: [layer.down],
     gradients: [gradient],
     dx: ds,
     site: 3,
     ...shared,
   });
-  const [gate, up] = [keep.f32("gate", t * f), keep.f32("up", t * f)];
+  const [gate, up] = [keep.activations("gate", t * f), keep.activations("up", t * f)];
   kernels.swigluBackward(ds, gate, up, gate, up, { n: t * f }); // gate and up become their own gradients
-  const dn = scratch.f32("dn", t * d);
+  const dn = scratch.activations("dn", t * d);
   projectBackward({
-    x: keep.f32("n2", t * d),
+    x: keep.activations("n2", t * d),
     linears: [layer.gate, layer.up],
     gradients: [gate, up],
     dx: dn,
     site: 2,
     ...shared,
   });
-  normBackward(layer.postAttentionNorm, dn, keep.f32("h2", t * d), "n2", gradient, t, keep); // gradient is now dL/dh2
+  normBackward(layer.postAttentionNorm, dn, keep.activations("h2", t * d), "n2", gradient, t, keep); // gradient is now dL/dh2
 
-  const a = keep.f32("a", t * qWidth);
-  const da = scratch.f32("da", t * qWidth);
+  const a = keep.activations("a", t * qWidth);
+  const da = scratch.activations("da", t * qWidth);
   projectBackward({ x: a, linears: [layer.o], gradients: [gradient], dx: da, site: 1, ...shared });
-  const [q, k, v] = [keep.f32("q", t * qWidth), keep.f32("k", t * kvWidth), keep.f32("v", t * kvWidth)];
-  const [dq, dk, dv] = [scratch.f32("dq", t * qWidth), scratch.f32("dk", t * kvWidth), scratch.f32("dv", t * kvWidth)];
+  const [q, k, v] = [
+    keep.activations("q", t * qWidth),
+    keep.activations("k", t * kvWidth),
+    keep.activations("v", t * kvWidth),
+  ];
+  const [dq, dk, dv] = [
+    scratch.activations("dq", t * qWidth),
+    scratch.activations("dk", t * kvWidth),
+    scratch.activations("dv", t * kvWidth),
+  ];
   const scale = 1 / Math.sqrt(headDim);
   kernels.attentionBackward(da, q, k, v, a, keep.f32("lse", heads * t), layout.cuQ, dq, dk, dv, {
     heads,
@@ -160,7 +173,7 @@ export function blockBackward(
   kernels.rope(dq, layout.positions, model.rope, { m: t, heads, headDim, inverse: true });
   kernels.rope(dk, layout.positions, model.rope, { m: t, heads: kvHeads, headDim, inverse: true });
   projectBackward({
-    x: keep.f32("n1", t * d),
+    x: keep.activations("n1", t * d),
     linears: [layer.q, layer.k, layer.v],
     gradients: [dq, dk, dv],
     dx: dn,
@@ -171,16 +184,9 @@ export function blockBackward(
 }
 
 /** y = x / rms(x) ⊙ weight, kept under `name` with its 1/rms beside it. */
-export function normForward(
-  norm: Norm,
-  x: Float32Array,
-  name: string,
-  m: number,
-  eps: number,
-  keep: Workspace,
-): Float32Array {
+export function normForward(norm: Norm, x: Floats, name: string, m: number, eps: number, keep: Workspace): Floats {
   const d = norm.weight.length;
-  const y = keep.f32(name, m * d);
+  const y = keep.activations(name, m * d);
   kernels.rmsNorm(x, norm.weight, y, keep.f32(`${name}.invRms`, m), { m, d, eps });
   return y;
 }
@@ -188,10 +194,10 @@ export function normForward(
 /** dx += the norm's input gradient; the weight's too where it trains. */
 export function normBackward(
   norm: Norm,
-  dy: Float32Array,
-  x: Float32Array,
+  dy: Floats,
+  x: Floats,
   name: string,
-  dx: Float32Array,
+  dx: Floats,
   m: number,
   keep: Workspace,
 ): void {

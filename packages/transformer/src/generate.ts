@@ -1,6 +1,8 @@
 // Generation with a cache of keys and values: the prompt in one pass, then a token at a time.
+import { DeviceArray } from "@qlora/cuda-runtime";
 import * as kernels from "@qlora/kernels";
 import { blockForward, type LayerCache, normForward } from "./block.js";
+import { type Floats, newArray, toHost } from "./device.js";
 import { ModelError } from "./error.js";
 import type { Model } from "./model.js";
 import { type SamplingOptions, sample } from "./sample.js";
@@ -17,9 +19,9 @@ export interface GenerateOptions extends SamplingOptions {
 }
 
 /** One sequence being decoded: its cache and scratch. */
-export class Decoder {
-  private readonly keep = new Workspace();
-  private readonly scratch = new Workspace();
+export class Decoder implements Disposable {
+  private readonly keep: Workspace;
+  private readonly scratch: Workspace;
   private readonly caches: LayerCache[];
   length = 0;
 
@@ -31,12 +33,11 @@ export class Decoder {
     const { kvHeads, headDim, layers, maxPositions } = model.config;
     if (capacity > maxPositions)
       throw new ModelError("CONTEXT_EXCEEDED", `${capacity} tokens do not fit the model's context of ${maxPositions}`);
-    const size = capacity * kvHeads * headDim;
-    this.caches = Array.from({ length: layers }, () => ({
-      k: new Float32Array(size),
-      v: new Float32Array(size),
-      length: 0,
-    }));
+    const { device } = model;
+    [this.keep, this.scratch] = [new Workspace(device), new Workspace(device)];
+    const room = () =>
+      newArray(device, device === "cpu" ? "f32" : "bf16", capacity * kvHeads * headDim, "cache") as Floats;
+    this.caches = Array.from({ length: layers }, () => ({ k: room(), v: room(), length: 0 }));
   }
 
   /** Appends tokens and returns the logits [vocab] after the last one; valid until the next call. */
@@ -50,12 +51,19 @@ export class Decoder {
         "CONTEXT_EXCEEDED",
         `${this.length + t} tokens do not fit this decoder's capacity of ${this.capacity}`,
       );
-    const positions = Int32Array.from({ length: t }, (_, i) => this.length + i);
-    const layout = { tokens: t, positions, cuQ: Int32Array.of(0, t), cuK: Int32Array.of(0, this.length + t) };
+    const layout = {
+      tokens: t,
+      positions: scratch.i32(
+        "positions",
+        Int32Array.from({ length: t }, (_, i) => this.length + i),
+      ),
+      cuQ: scratch.i32("cuQ", Int32Array.of(0, t)),
+      cuK: scratch.i32("cuK", Int32Array.of(0, this.length + t)),
+    };
     const { weight } = model.embedding;
     if (weight.kind !== "dense") throw new TypeError(`${model.embedding.name}: an embedding is kept in 16 or 32 bits`);
-    const hidden = scratch.f32("hidden", t * d);
-    kernels.embedding(Int32Array.from(ids), weight.data, hidden, { m: t, d, vocab: vocabSize });
+    const hidden = scratch.activations("hidden", t * d);
+    kernels.embedding(scratch.i32("ids", Int32Array.from(ids)), weight.data, hidden, { m: t, d, vocab: vocabSize });
     model.layers.forEach((layer, i) => {
       const cache = this.caches[i]!;
       blockForward(model, layer, hidden, hidden, layout, { keep, scratch, cache });
@@ -65,7 +73,13 @@ export class Decoder {
     const last = normForward(model.norm, hidden.subarray((t - 1) * d, t * d), "final", 1, normEps, scratch);
     const logits = scratch.f32("logits", vocabSize);
     matmul(last, model.head.weight, logits, 1);
-    return logits;
+    return toHost(logits);
+  }
+
+  /** Frees what is on a device. */
+  [Symbol.dispose](): void {
+    for (const { k, v } of this.caches) for (const array of [k, v]) if (array instanceof DeviceArray) array.free();
+    for (const workspace of [this.keep, this.scratch]) workspace[Symbol.dispose]();
   }
 }
 
@@ -83,7 +97,7 @@ export function* generate(
       "CONTEXT_EXCEEDED",
       `the prompt has ${prompt.length} tokens; the model takes 1 to ${maxPositions}`,
     );
-  const decoder = new Decoder(model, Math.min(maxPositions, prompt.length + maxNewTokens));
+  using decoder = new Decoder(model, Math.min(maxPositions, prompt.length + maxNewTokens));
   const seen = Array.from(prompt);
   let logits = decoder.append(prompt);
   for (let i = 0; i < maxNewTokens; i++) {

@@ -2,12 +2,14 @@
 export { type Batch, countTargets, sequenceBatch } from "./batch.js";
 export { blockBackward, blockForward, type LayerCache, type Layout } from "./block.js";
 export { type ModelConfig, parseModelConfig, type RopeScaling, readModelConfig } from "./config.js";
+export { type Device, type DeviceName, findDevice, placeAdapter, toHost, zero } from "./device.js";
 export { ModelError, type ModelErrorCode } from "./error.js";
 export { Decoder, type GenerateOptions, generate } from "./generate.js";
 export type { Dropout } from "./linear.js";
 export { initModel, type LoadOptions, type LoadProgress, loadModel, loadSteps } from "./load.js";
 export {
   adapters,
+  freeModel,
   type Layer,
   type Linear,
   type LinearKey,

@@ -2,6 +2,7 @@
 //
 //   y_i = x·W_iᵀ + s_i·(drop(x)·A_iᵀ)·B_iᵀ        one dropout mask per input, recomputed from a counter, never stored
 import { type Adapter, keptSize, type LoraOptions, loraBackward, loraForward, scratchSize } from "@qlora/lora";
+import type { Floats } from "./device.js";
 import type { Linear } from "./model.js";
 import { accumulateGradient, type Compute, matmul, matmulTransposed } from "./weight.js";
 import type { Workspace } from "./workspace.js";
@@ -20,7 +21,7 @@ export function dropoutAtLayer(dropout: Dropout, layer: number): Dropout {
 }
 
 interface Group {
-  x: Float32Array;
+  x: Floats;
   linears: Linear[];
   tokens: number;
   /** Which input of the block this is (0 attention, 1 output, 2 MLP, 3 down): part of the dropout counter. */
@@ -33,7 +34,7 @@ interface Group {
 }
 
 /** Forward of the group; an output that is null is not computed (its adapter's x·Aᵀ still is). */
-export function project(group: Group & { outputs: (Float32Array | null)[] }): void {
+export function project(group: Group & { outputs: (Floats | null)[] }): void {
   const { x, linears, outputs, tokens: m, compute } = group;
   linears.forEach(({ weight }, i) => {
     const y = outputs[i];
@@ -52,7 +53,7 @@ export function project(group: Group & { outputs: (Float32Array | null)[] }): vo
 }
 
 /** Backward of the group: dx [m, k] is overwritten with dL/dx; gradients of adapters and trainable weights accumulate. */
-export function projectBackward(group: Group & { gradients: Float32Array[]; dx: Float32Array }): void {
+export function projectBackward(group: Group & { gradients: Floats[]; dx: Floats }): void {
   const { x, linears, gradients, dx, tokens: m, compute } = group;
   linears.forEach(({ weight }, i) => {
     matmulTransposed(gradients[i]!, weight, dx, m, compute, i > 0);
@@ -72,16 +73,16 @@ export function projectBackward(group: Group & { gradients: Float32Array[]; dx: 
 }
 
 /** x·Aᵀ of the group's adapters, held between forward and backward. */
-function kept({ keep, site, tokens }: Group, adapters: Adapter[]): Float32Array {
-  return keep.f32(`xa ${site}`, keptSize(adapters, tokens));
+function kept({ keep, site, tokens }: Group, adapters: Adapter<Floats>[]): Floats {
+  return keep.activations(`xa ${site}`, keptSize(adapters, tokens));
 }
 
 /** Every site of every layer has its own 2^40 elements of the dropout seed's stream. */
 function options(
   { tokens: m, dropout: { p, seed, layer }, site, scratch }: Group,
-  adapters: Adapter[],
+  adapters: Adapter<Floats>[],
   backward: boolean,
 ): LoraOptions {
   const dropout = p > 0 ? { p, seed, offset: (layer * 4 + site) * 2 ** 40 } : undefined;
-  return { m, dropout, scratch: scratch.f32("lora", scratchSize(adapters, { m, dropout, backward })) };
+  return { m, dropout, scratch: scratch.activations("lora", scratchSize(adapters, { m, dropout, backward })) };
 }

@@ -3,6 +3,7 @@ import { fromBf16, ropeTables, toBf16 } from "@qlora/kernels";
 import { quantize, tile } from "@qlora/nf4";
 import { openCheckpoint } from "@qlora/safetensors";
 import { type ModelConfig, readModelConfig } from "./config.js";
+import { type Device, place, placeWeight } from "./device.js";
 import {
   type Layer,
   type Linear,
@@ -24,6 +25,8 @@ export interface LoadOptions {
   /** Quantise the scales too (paper §3). Default true. */
   doubleQuant?: boolean;
   compute?: Compute;
+  /** Where the model is to be; each tensor is moved there as soon as it is made. Default "cpu". */
+  device?: Device;
   /** Called after each tensor with how far loading is. */
   onProgress?: (done: number, total: number) => void;
 }
@@ -90,12 +93,17 @@ function* buildModel(config: ModelConfig, source: Source, options: LoadOptions):
     yield { done: ++done, total };
     return made;
   }
-  const dense = (name: string, n: number, k: number) =>
-    part<Linear>({ name, weight: { kind: "dense", n, k, data: source.dense(`${name}.weight`) } });
-  const norm = (name: string) => part<Norm>({ name, weight: widen(source.dense(`${name}.weight`)) });
+  const { precision = "nf4", compute = "f32", device = "cpu" } = options;
+  const dense = (name: string, n: number, k: number) => {
+    const data = source.dense(`${name}.weight`);
+    return part<Linear>({ name, weight: placeWeight({ kind: "dense", n, k, data }, device, name) });
+  };
+  const norm = (name: string) =>
+    part<Norm>({ name, weight: place(widen(source.dense(`${name}.weight`)), device, name) });
   const linear = (layer: number, key: LinearKey) => {
     const name = linearName(layer, key);
-    return part<Linear>({ name, weight: linearWeight(source, name, linearShape(config, key), options) });
+    const weight = linearWeight(source, name, linearShape(config, key), options);
+    return part<Linear>({ name, weight: placeWeight(weight, device, name) });
   };
 
   const embedding = yield* dense("model.embed_tokens", config.vocabSize, config.hiddenSize);
@@ -114,10 +122,10 @@ function* buildModel(config: ModelConfig, source: Source, options: LoadOptions):
     });
   const finalNorm = yield* norm("model.norm");
   const head = config.tiedHead ? embedding : yield* dense("lm_head", config.vocabSize, config.hiddenSize);
-  const { precision = "nf4", compute = "f32" } = options;
   const { headDim, ropeTheta: theta, ropeScaling: scaling, maxPositions: positions } = config;
-  const rope = ropeTables({ positions, headDim, theta, ...(scaling ? { scaling } : {}) });
-  return { config, precision, compute, embedding, layers, norm: finalNorm, head, rope };
+  const { cos, sin } = ropeTables({ positions, headDim, theta, ...(scaling ? { scaling } : {}) });
+  const rope = { cos: place(cos, device, "rope"), sin: place(sin, device, "rope") };
+  return { config, device, precision, compute, embedding, layers, norm: finalNorm, head, rope };
 }
 
 function linearWeight(source: Source, name: string, [n, k]: [number, number], options: LoadOptions): Weight {

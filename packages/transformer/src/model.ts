@@ -1,20 +1,22 @@
 // A decoder as data: its weights under Hugging Face's names, and what can be trained in it.
 import type { Adapter } from "@qlora/lora";
+import * as nf4 from "@qlora/nf4";
 import type { ModelConfig } from "./config.js";
+import { type Device, type Floats, hostAdapter, isF32, place, type Weights, zeros } from "./device.js";
 import { type Compute, type Precision, toFloat32, type Weight, weightBytes } from "./weight.js";
 
 /** A linear layer of a block; `name` is its module path, e.g. `model.layers.0.self_attn.q_proj`. */
 export interface Linear {
   name: string;
   weight: Weight;
-  adapter?: Adapter;
+  adapter?: Adapter<Floats>;
 }
 
 /** The weight [d] of an RMSNorm, with its gradient when it trains. */
 export interface Norm {
   name: string;
-  weight: Float32Array;
-  grad?: Float32Array;
+  weight: Floats;
+  grad?: Floats;
 }
 
 /** One decoder block. */
@@ -32,6 +34,8 @@ export interface Layer {
 
 export interface Model {
   config: ModelConfig;
+  /** Where every array of it is. */
+  device: Device;
   /** How the linear layers of the blocks are kept. */
   precision: Precision;
   /** How products with 4-bit weights are computed. */
@@ -41,7 +45,7 @@ export interface Model {
   norm: Norm;
   /** The output projection; the same object as `embedding` where the checkpoint ties them. */
   head: Linear;
-  rope: { cos: Float32Array; sin: Float32Array };
+  rope: { cos: Floats; sin: Floats };
 }
 
 export const linearKeys = ["q", "k", "v", "o", "gate", "up", "down"] as const;
@@ -111,15 +115,15 @@ export function* linears(model: Model): Generator<Linear> {
 export interface Trainable {
   name: string;
   shape: number[];
-  data: Float32Array;
-  grad: Float32Array;
+  data: Floats;
+  grad: Floats;
 }
 
 /** What trains, in a fixed order: adapters where there are any, and every tensor that has a gradient. */
 export function trainables(model: Model): Trainable[] {
   const list: Trainable[] = [];
   const dense = (name: string, w: Weight) => {
-    if (w.kind === "dense" && w.grad && w.data instanceof Float32Array)
+    if (w.kind === "dense" && w.grad && isF32(w.data))
       list.push({ name: `${name}.weight`, shape: [w.n, w.k], data: w.data, grad: w.grad });
   };
   const norm = (n: Norm) => {
@@ -147,11 +151,11 @@ export function trainEverything(model: Model): void {
   const dense = ({ name, weight }: Linear) => {
     if (weight.kind !== "dense")
       throw new TypeError(`${name}: full fine-tuning needs f32 weights, this model is kept in ${model.precision}`);
-    weight.data = toFloat32(weight);
-    weight.grad ??= new Float32Array(weight.data.length);
+    if (!isF32(weight.data)) weight.data = place(toFloat32(weight), model.device, name);
+    weight.grad ??= zeros(weight.data.length, model.device);
   };
   const norm = (n: Norm) => {
-    n.grad ??= new Float32Array(n.weight.length);
+    n.grad ??= zeros(n.weight.length, model.device);
   };
   dense(model.embedding);
   dense(model.head);
@@ -163,11 +167,31 @@ export function trainEverything(model: Model): void {
   }
 }
 
-/** Adapters by module path, as PEFT files name them. */
+/** Adapters by module path, as PEFT files name them; copies where the model is on a device. */
 export function adapters(model: Model): Map<string, Adapter> {
   const map = new Map<string, Adapter>();
-  for (const { name, adapter } of linears(model)) if (adapter) map.set(name, adapter);
+  for (const { name, adapter } of linears(model)) if (adapter) map.set(name, hostAdapter(adapter));
   return map;
+}
+
+/** Frees a model that is on a device; nothing to do for one on the CPU. */
+export function freeModel(model: Model): void {
+  const { device, embedding, head, layers, norm, rope } = model;
+  if (device === "cpu") return;
+  const free = (...arrays: (Weights | undefined)[]) => {
+    for (const array of arrays) if (array && "pointer" in array) array[Symbol.dispose]();
+  };
+  const linear = ({ weight, adapter }: Linear) => {
+    if (weight.kind === "dense") free(weight.data, weight.grad);
+    else if (weight.kind === "4bit") nf4.freeDevice(weight.data as nf4.DeviceQuantizedTensor);
+    if (adapter) free(adapter.a, adapter.b, adapter.gradA, adapter.gradB);
+  };
+  for (const layer of layers) {
+    for (const key of linearKeys) linear(layer[key]);
+    for (const { weight, grad } of [layer.inputNorm, layer.postAttentionNorm]) free(weight, grad);
+  }
+  for (const outer of [embedding, head]) linear(outer);
+  free(norm.weight, norm.grad, rope.cos, rope.sin);
 }
 
 /** Bytes in memory by part. */
@@ -182,7 +206,7 @@ export function modelBytes(model: Model): {
   let adapterBytes = 0;
   for (const { weight, adapter } of linears(model)) {
     linearBytes += weightBytes(weight);
-    if (adapter) adapterBytes += 2 * (adapter.a.byteLength + adapter.b.byteLength); // with their gradients
+    if (adapter) adapterBytes += 2 * 4 * (adapter.a.length + adapter.b.length); // with their gradients
   }
   return {
     embedding: weightBytes(model.embedding.weight),

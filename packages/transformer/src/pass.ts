@@ -2,6 +2,7 @@
 import * as kernels from "@qlora/kernels";
 import type { Batch } from "./batch.js";
 import { blockBackward, blockForward, type Layout, normBackward, normForward } from "./block.js";
+import { type Floats, type Ints, toHost, zero } from "./device.js";
 import { type Dropout, dropoutAtLayer } from "./linear.js";
 import type { Model } from "./model.js";
 import { accumulateGradient, matmul, matmulTransposed } from "./weight.js";
@@ -27,8 +28,8 @@ export interface PassResult {
 }
 
 /** Runs passes of one model; owns the activations, which are reused from call to call. */
-export class Runner {
-  private readonly scratch = new Workspace();
+export class Runner implements Disposable {
+  private readonly scratch: Workspace;
   private readonly keeps: Workspace[] = [];
   private readonly largest: { tokens: number; targets: number };
 
@@ -38,6 +39,7 @@ export class Runner {
     largest: { tokens?: number; targets?: number } = {},
   ) {
     this.largest = { tokens: largest.tokens ?? 0, targets: largest.targets ?? 0 };
+    this.scratch = new Workspace(model.device);
   }
 
   /** Bytes of activations and scratch held. */
@@ -52,25 +54,29 @@ export class Runner {
 
   /** `loss` a block at a time, for callers with other things to do in between; only one pass of a runner may be under way. */
   *lossSteps(batch: Batch): Generator<void, PassResult, void> {
-    return this.head(batch, yield* this.hiddenSteps(batch), null, 0);
+    return sum(this.head(batch, yield* this.hiddenSteps(batch), null, 0));
   }
 
   /** nll of every target of a batch, in order of position; positions without one hold NaN. */
   tokenLosses(batch: Batch): Float32Array {
     const losses = new Float32Array(batch.ids.length).fill(Number.NaN);
-    this.head(batch, this.hidden(batch), null, 0, losses);
+    const { rows, nlls } = this.head(batch, this.hidden(batch), null, 0);
+    const values = toHost(nlls);
+    rows.forEach((row, i) => {
+      losses[row] = values[i]!;
+    });
     return losses;
   }
 
   /** Logits [t, vocab] of every position. */
   logits(batch: Batch): Float32Array {
-    const { model } = this;
+    const { model, scratch } = this;
     const t = batch.ids.length;
     const hidden = this.hidden(batch);
-    const normed = normForward(model.norm, hidden, "final", t, model.config.normEps, this.scratch);
-    const logits = new Float32Array(t * model.config.vocabSize);
+    const normed = normForward(model.norm, hidden, "final", t, model.config.normEps, scratch);
+    const logits = scratch.f32("logits", t * model.config.vocabSize);
     matmul(normed, model.head.weight, logits, t);
-    return logits;
+    return toHost(logits).slice();
   }
 
   /** Logits [vocab] after the last token. */
@@ -79,9 +85,9 @@ export class Runner {
     const { hiddenSize: d, vocabSize, normEps } = model.config;
     const hidden = this.hidden(batch);
     const last = normForward(model.norm, hidden.subarray(hidden.length - d), "final", 1, normEps, scratch);
-    const logits = new Float32Array(vocabSize);
+    const logits = scratch.f32("logits", vocabSize);
     matmul(last, model.head.weight, logits, 1);
-    return logits;
+    return toHost(logits).slice();
   }
 
   /** Forward and backward: accumulates into the gradient of everything that trains. */
@@ -94,25 +100,25 @@ export class Runner {
     const { model, scratch } = this;
     const { gradientScale, checkpointing = true, dropout, onBlock } = options;
     const d = model.config.hiddenSize;
-    const { hidden, layout } = this.embed(batch);
+    const { ids, hidden, layout } = this.embed(batch);
     const t = layout.tokens;
     const at = (layer: number) => ({
       keep: this.keep(checkpointing ? 0 : layer),
       scratch,
       ...(dropout ? { dropout: dropoutAtLayer(dropout, layer) } : {}),
     });
-    const inputs: Float32Array[] = [];
+    const inputs: Floats[] = [];
     for (const [i, layer] of model.layers.entries()) {
       onBlock?.();
       yield;
-      const input = scratch.f32(`input ${i}`, t * d);
-      input.set(hidden);
+      const input = scratch.activations(`input ${i}`, t * d);
+      input.set(hidden as never);
       blockForward(model, layer, input, hidden, layout, at(i));
       inputs.push(input);
     }
     yield;
-    const gradient = scratch.f32("gradient", t * d);
-    const result = this.head(batch, hidden, gradient, gradientScale);
+    const gradient = scratch.activations("gradient", t * d);
+    const losses = this.head(batch, hidden, gradient, gradientScale);
     for (let i = model.layers.length - 1; i >= 0; i--) {
       onBlock?.();
       yield;
@@ -124,22 +130,22 @@ export class Runner {
     }
     const { embedding } = model;
     if (embedding.weight.kind === "dense" && embedding.weight.grad)
-      kernels.embeddingBackward(batch.ids, gradient, embedding.weight.grad, { m: t, d, vocab: embedding.weight.n });
-    return result;
+      kernels.embeddingBackward(ids, gradient, embedding.weight.grad, { m: t, d, vocab: embedding.weight.n });
+    return sum(losses); // the first read of a device since the pass began
   }
 
   private keep(index: number): Workspace {
-    this.keeps[index] ??= new Workspace();
+    this.keeps[index] ??= new Workspace(this.model.device);
     this.keeps[index].room = this.scratch.room;
     return this.keeps[index];
   }
 
   /** What the last block puts out, [t, hidden]; nothing is kept. */
-  private hidden(batch: Batch): Float32Array {
+  private hidden(batch: Batch): Floats {
     return finish(this.hiddenSteps(batch));
   }
 
-  private *hiddenSteps(batch: Batch): Generator<void, Float32Array, void> {
+  private *hiddenSteps(batch: Batch): Generator<void, Floats, void> {
     const { hidden, layout } = this.embed(batch);
     for (const layer of this.model.layers) {
       yield;
@@ -149,74 +155,83 @@ export class Runner {
     return hidden;
   }
 
-  private embed(batch: Batch): { hidden: Float32Array; layout: Layout } {
-    const { model } = this;
+  private embed(batch: Batch): { ids: Ints; hidden: Floats; layout: Layout } {
+    const { model, scratch } = this;
     const t = batch.ids.length;
-    this.scratch.room = Math.max(1, this.largest.tokens / t);
+    scratch.room = Math.max(1, this.largest.tokens / t);
     const { n, k, ...weight } = model.embedding.weight;
     if (weight.kind !== "dense") throw new TypeError(`${model.embedding.name}: an embedding is kept in 16 or 32 bits`);
-    const hidden = this.scratch.f32("hidden", t * k);
-    kernels.embedding(batch.ids, weight.data, hidden, { m: t, d: k, vocab: n });
-    return { hidden, layout: { tokens: t, positions: batch.positions, cuQ: batch.cuSeqlens, cuK: batch.cuSeqlens } };
+    const ids = scratch.i32("ids", batch.ids);
+    const hidden = scratch.activations("hidden", t * k);
+    kernels.embedding(ids, weight.data, hidden, { m: t, d: k, vocab: n });
+    const borders = scratch.i32("cuSeqlens", batch.cuSeqlens);
+    const positions = scratch.i32("positions", batch.positions);
+    return { ids, hidden, layout: { tokens: t, positions, cuQ: borders, cuK: borders } };
+  }
+
+  /** Frees what is on a device. */
+  [Symbol.dispose](): void {
+    for (const workspace of [this.scratch, ...this.keeps]) workspace[Symbol.dispose]();
   }
 
   /**
    * Final norm, head and loss over the positions that have a target, in chunks of rows. With `gradient` [t, hidden] it is
-   * set to dL/dhidden. With `losses` [t] each target's nll is written there.
+   * set to dL/dhidden.
    */
-  private head(
-    batch: Batch,
-    hidden: Float32Array,
-    gradient: Float32Array | null,
-    gradientScale: number,
-    losses?: Float32Array,
-  ): PassResult {
+  private head(batch: Batch, hidden: Floats, gradient: Floats | null, gradientScale: number): Losses {
     const { model, scratch } = this;
     const { hiddenSize: d, vocabSize, normEps } = model.config;
-    const rows: number[] = [];
-    for (let i = 0; i < batch.targets.length; i++) if (batch.targets[i] !== -100) rows.push(i);
-    gradient?.fill(0);
+    const t = batch.ids.length;
+    const rows = Int32Array.from(batch.targets.keys()).filter((i) => batch.targets[i] !== -100);
+    if (gradient) zero(gradient);
     const chunk = Math.max(16, Math.floor(LOGITS_CHUNK / vocabSize));
     const { room } = scratch;
-    let nll = 0;
+    const nlls = scratch.f32("nll", rows.length);
     for (let start = 0; start < rows.length; start += chunk) {
-      const part = rows.slice(start, start + chunk);
-      const m = part.length;
+      const m = Math.min(chunk, rows.length - start);
       scratch.room = Math.max(1, Math.min(chunk, this.largest.targets) / m);
-      const x = scratch.f32("head x", m * d);
-      const labels = new Int32Array(m);
-      part.forEach((row, i) => {
-        x.set(hidden.subarray(row * d, (row + 1) * d), i * d);
-        labels[i] = batch.targets[row]!;
-      });
+      const part = rows.subarray(start, start + m);
+      const at = scratch.i32("head rows", part);
+      const labels = scratch.i32(
+        "labels",
+        part.map((row) => batch.targets[row]!),
+      );
+      const x = scratch.activations("head x", m * d);
+      kernels.embedding(at, hidden, x, { m, d, vocab: t }); // the rows that have a target
       const normed = normForward(model.norm, x, "final", m, normEps, scratch);
       const logits = scratch.f32("logits", m * vocabSize);
       matmul(normed, model.head.weight, logits, m);
-      const nlls = scratch.f32("nll", m);
-      kernels.crossEntropy(logits, labels, nlls, {
+      kernels.crossEntropy(logits, labels, nlls.subarray(start, start + m), {
         m,
         v: vocabSize,
         scale: gradientScale,
         gradient: gradient !== null,
       });
-      for (let i = 0; i < m; i++) nll += nlls[i]!;
-      if (losses)
-        part.forEach((row, i) => {
-          losses[row] = nlls[i]!;
-        });
       if (!gradient) continue;
-      const dNormed = scratch.f32("head dn", m * d);
+      const dNormed = scratch.activations("head dn", m * d);
       matmulTransposed(logits, model.head.weight, dNormed, m);
       accumulateGradient(logits, normed, model.head.weight, m);
-      const dx = scratch.f32("head dx", m * d).fill(0);
+      const dx = scratch.activations("head dx", m * d);
+      zero(dx);
       normBackward(model.norm, dNormed, x, "final", dx, m, scratch);
-      part.forEach((row, i) => {
-        gradient.set(dx.subarray(i * d, (i + 1) * d), row * d);
-      });
+      kernels.embeddingBackward(at, dx, gradient, { m, d, vocab: t }); // and back to their places
     }
     scratch.room = room;
-    return { nll, targets: rows.length };
+    return { rows, nlls };
   }
+}
+
+/** nll of each row that has a target, wherever the model is. */
+interface Losses {
+  rows: Int32Array;
+  nlls: Floats;
+}
+
+/** Reads the losses and adds them up. */
+function sum({ nlls }: Losses): PassResult {
+  let nll = 0;
+  for (const value of toHost(nlls)) nll += value;
+  return { nll, targets: nlls.length };
 }
 
 /** Runs a generator to its end. */

@@ -1,37 +1,33 @@
 // One weight matrix in whatever precision it is kept: its two products, its gradient when it trains, its size in bytes.
+
+import { DeviceArray } from "@qlora/cuda-runtime";
 import * as kernels from "@qlora/kernels";
 import * as nf4 from "@qlora/nf4";
+import { type Floats, toHost, type Weights } from "./device.js";
 
 /** How the linear layers of the blocks are kept. Embedding, head and norms stay in 16 or 32 bits. */
 export type Precision = "nf4" | "fp4" | "int8" | "bf16" | "f32";
 
 /** A matrix [n, k]: y = x·Wᵀ maps k features to n. */
 export type Weight =
-  | { kind: "dense"; n: number; k: number; data: Float32Array | Uint16Array; grad?: Float32Array }
+  | { kind: "dense"; n: number; k: number; data: Weights; grad?: Floats }
   | { kind: "8bit"; n: number; k: number; data: nf4.Blockwise }
-  | { kind: "4bit"; n: number; k: number; data: nf4.QuantizedTensor | nf4.TiledWeights };
+  | { kind: "4bit"; n: number; k: number; data: nf4.QuantizedTensor | nf4.TiledWeights | nf4.DeviceQuantizedTensor };
 
 /** How products with 4-bit weights are computed: exactly in f32, or with activations in int8 (opt-in). */
 export type Compute = "f32" | "int8";
 
 /** y [m, n] = x [m, k]·Wᵀ, or += with `accumulate`. */
-export function matmul(
-  x: Float32Array,
-  w: Weight,
-  y: Float32Array,
-  m: number,
-  compute: Compute = "f32",
-  accumulate = false,
-): void {
+export function matmul(x: Floats, w: Weight, y: Floats, m: number, compute: Compute = "f32", accumulate = false): void {
   if (w.kind === "4bit") nf4.matmul(rows(x, m, w.k), w.data, { out: rows(y, m, w.n), accumulate, compute });
   else kernels.matmul(x, dense(w), y, { m, n: w.n, k: w.k, accumulate });
 }
 
 /** dx [m, k] = dy [m, n]·W, or += with `accumulate`. */
 export function matmulTransposed(
-  dy: Float32Array,
+  dy: Floats,
   w: Weight,
-  dx: Float32Array,
+  dx: Floats,
   m: number,
   compute: Compute = "f32",
   accumulate = false,
@@ -41,7 +37,7 @@ export function matmulTransposed(
 }
 
 /** grad += dyᵀ·x for a weight that trains; nothing for a frozen one. */
-export function accumulateGradient(dy: Float32Array, x: Float32Array, w: Weight, m: number): void {
+export function accumulateGradient(dy: Floats, x: Floats, w: Weight, m: number): void {
   if (w.kind === "dense" && w.grad) kernels.matmulGradWeight(dy, x, w.grad, { m, n: w.n, k: w.k, accumulate: true });
 }
 
@@ -53,32 +49,37 @@ export function quantize8bit(data: Float32Array, n: number, k: number, blockSize
   return { kind: "8bit", n, k, data: nf4.quantizeBlockwise(data, { map: linearMap, blockSize }) };
 }
 
-/** The weight as f32 [n, k]: a copy, except for f32 weights. */
+/** The weight as f32 [n, k] on the host: a copy, except for f32 weights that are there. */
 export function toFloat32(w: Weight): Float32Array {
-  if (w.kind === "4bit") return nf4.dequantize(nf4.untile(w.data)) as Float32Array;
   if (w.kind === "8bit") return nf4.dequantizeBlockwise(w.data);
-  if (w.data instanceof Float32Array) return w.data;
-  const out = new Float32Array(w.data.length);
-  kernels.fromBf16(w.data, out, { n: out.length });
+  if (w.kind === "4bit") return nf4.dequantize(nf4.untile(hostWeights(w.data))) as Float32Array;
+  const data = toHost(w.data as Float32Array | Uint16Array);
+  if (data instanceof Float32Array) return data;
+  const out = new Float32Array(data.length);
+  kernels.fromBf16(data, out, { n: out.length });
   return out;
 }
 
 /** Bytes in memory, the gradient included. */
 export function weightBytes(w: Weight): number {
-  if (w.kind === "4bit") return nf4.bytes(nf4.untile(w.data));
+  if (w.kind === "4bit") return nf4.bytes(w.data);
   if (w.kind === "8bit") return w.data.codes.byteLength + w.data.absmax.byteLength;
-  return w.data.byteLength + (w.grad?.byteLength ?? 0);
+  return byteLength(w.data) + (w.grad ? byteLength(w.grad) : 0);
+}
+
+function byteLength(array: Weights): number {
+  return array instanceof DeviceArray ? array.bytes : array.byteLength;
 }
 
 let decoded = new Float32Array(0);
 
 /** What the dense kernels take: the array itself, or an 8-bit weight decoded into the one buffer that all of them share. */
-function dense(w: Exclude<Weight, { kind: "4bit" }>): Float32Array | Uint16Array {
+function dense(w: Exclude<Weight, { kind: "4bit" }>): Weights {
   if (w.kind === "dense") return w.data;
   if (decoded.length < w.n * w.k) decoded = new Float32Array(w.n * w.k);
   return nf4.dequantizeBlockwise(w.data, { out: decoded });
 }
 
-function rows(x: Float32Array, m: number, columns: number): Float32Array {
-  return x.length === m * columns ? x : x.subarray(0, m * columns);
+function rows<A extends Floats>(x: A, m: number, columns: number): A {
+  return x.length === m * columns ? x : (x.subarray(0, m * columns) as A);
 }

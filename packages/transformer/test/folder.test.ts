@@ -35,8 +35,9 @@ function adapt(model: Model): Model {
   const random = normals(3);
   for (const linear of linears(model)) {
     const { n: outFeatures, k: inFeatures } = linear.weight;
-    linear.adapter = createAdapter({ inFeatures, outFeatures, r: 4, alpha: 8, seed: 5, name: linear.name });
-    for (let i = 0; i < linear.adapter.b.length; i++) linear.adapter.b[i] = 0.1 * random();
+    const adapter = createAdapter({ inFeatures, outFeatures, r: 4, alpha: 8, seed: 5, name: linear.name });
+    for (let i = 0; i < adapter.b.length; i++) adapter.b[i] = 0.1 * random();
+    linear.adapter = adapter;
   }
   return model;
 }

@@ -8,8 +8,10 @@ import {
   type Model,
   parseModelConfig,
   Runner,
+  toHost,
   trainables,
   trainEverything,
+  zero,
 } from "../src/index.js";
 import { normals } from "./random.js";
 
@@ -43,10 +45,11 @@ function loss(model: Model, withDropout: boolean): number {
 /** Relative error of the directional derivative along the gradient, by central differences in f32. */
 function check(model: Model, withDropout: boolean, checkpointing: boolean): void {
   const parameters = trainables(model);
-  for (const { grad } of parameters) grad.fill(0);
+  for (const { grad } of parameters) zero(grad);
   new Runner(model).forwardBackward(batch, { gradientScale: 1, checkpointing, ...(withDropout ? { dropout } : {}) });
-  for (const { name, data, grad } of parameters) {
-    const gradient = grad.slice();
+  for (const { name, ...parameter } of parameters) {
+    const data = toHost(parameter.data);
+    const gradient = toHost(parameter.grad).slice();
     const norm = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0));
     expect(norm, name).toBeGreaterThan(0);
     const step = 1e-2 * Math.max(1e-1, Math.sqrt(data.reduce((sum, x) => sum + x * x, 0) / 10));
@@ -78,8 +81,9 @@ describe.each([true, false])("gradients with checkpointing %s", (checkpointing) 
     const random = normals(3);
     for (const linear of linears(model)) {
       const { n: outFeatures, k: inFeatures } = linear.weight;
-      linear.adapter = createAdapter({ inFeatures, outFeatures, r: 4, alpha: 8, seed: 5, name: linear.name });
-      for (let i = 0; i < linear.adapter.b.length; i++) linear.adapter.b[i] = 0.2 * random();
+      const adapter = createAdapter({ inFeatures, outFeatures, r: 4, alpha: 8, seed: 5, name: linear.name });
+      for (let i = 0; i < adapter.b.length; i++) adapter.b[i] = 0.2 * random();
+      linear.adapter = adapter;
     }
     check(model, withDropout, checkpointing);
   });

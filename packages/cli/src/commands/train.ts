@@ -3,7 +3,6 @@ import { ConfigError, formatConfig, parseConfig, readConfigFile, Trainer, trainS
 import { z } from "zod";
 import { readFlags, requireFlags } from "../arguments.js";
 import type { Command } from "../command.js";
-import { checkDevice } from "../device.js";
 import type { Shape } from "../flags.js";
 import { progress } from "../progress.js";
 import { showEvent } from "../show-event.js";
@@ -29,7 +28,6 @@ export const trainCommand: Command = {
     const values = { ...(file ? readConfigFile(String(file)) : {}), ...flags };
     requireFlags(shape, values, file ? ` (or ${"key: value"} in ${file})` : "");
     const config = withPlace(file, () => parseConfig(values, file === undefined ? "options" : String(file)));
-    checkDevice(config.device);
     return watch(new Trainer(config), json === true);
   },
 };

@@ -6,11 +6,13 @@ import {
   allocManaged,
   allocPinned,
   CudaError,
+  CudaHandleError,
   CudaOutOfMemoryError,
   copy,
   copyAsync,
   devices,
   Event,
+  Graph,
   leaks,
   memoryStats,
   memset,
@@ -147,6 +149,31 @@ export function driverSuite(version: "12.1" | "13.0"): void {
     expect(calls(() => pinned.free())).toEqual([expect.stringMatching(/^cuStreamSynchronize/), "cuMemFreeHost -> 0"]);
   });
 
+  test("graphs: captured from the default stream, launched, destroyed", () => {
+    let queued = 0;
+    let graph!: Graph;
+    const captured = calls(() => {
+      graph = new Graph(() => void queued++);
+    });
+    expect(captured.map((call) => call.split(" ")[0])).toEqual([
+      "cuStreamBeginCapture_v2",
+      "cuStreamEndCapture",
+      "cuGraphInstantiateWithFlags",
+      "cuGraphDestroy",
+    ]);
+    expect(calls(() => graph.launch())).toEqual([expect.stringMatching(/^cuGraphLaunch/)]);
+    expect(queued).toBe(1); // recorded once, never run by a launch
+    expect(calls(() => graph.free())).toEqual([expect.stringMatching(/^cuGraphExecDestroy/)]);
+    expect(() => graph.launch()).toThrow(CudaHandleError);
+    const broken = () =>
+      new Graph(() => {
+        throw new Error("no such kernel");
+      });
+    expect(broken).toThrow("no such kernel");
+    new Graph(() => {}).free(); // the broken capture is over
+    expect(leaks()).toEqual([]);
+  });
+
   describe("every status is typed and names its call", () => {
     const memory = () => alloc(64);
     const cases: [string, string, () => unknown][] = [
@@ -166,6 +193,10 @@ export function driverSuite(version: "12.1" | "13.0"): void {
       ["cuStreamSynchronize", "cuStreamSynchronize", () => using(new Stream(), (s) => s.synchronize())],
       ["cuStreamQuery", "cuStreamQuery", () => using(new Stream(), (s) => s.query())],
       ["cuEventRecord", "cuEventRecord", () => using(new Event(), (e) => e.record())],
+      ["cuStreamBeginCapture_v2", "cuStreamBeginCapture", () => new Graph(() => {})],
+      ["cuStreamEndCapture", "cuStreamEndCapture", () => new Graph(() => {})],
+      ["cuGraphInstantiateWithFlags", "cuGraphInstantiateWithFlags", () => new Graph(() => {})],
+      ["cuGraphLaunch", "cuGraphLaunch", () => using(new Graph(() => {}), (g) => g.launch())],
       ["cuEventElapsedTime", "cuEventElapsedTime", () => using(new Event(), (e) => e.since(e))],
     ];
     function using<T extends Disposable>(handle: T, run: (handle: T) => unknown): unknown {

@@ -253,6 +253,32 @@ API Status cuEventCreate(void** event, unsigned flags) {
   if (!status_) status_ = make(event);
   END(cuEventCreate, " %u", flags);
 }
+// One capture at a time, on the per-thread default stream; a graph is a handle, and so is what it is instantiated to.
+static int capturing;
+API Status cuStreamBeginCapture_v2(void* stream, int mode) {
+  BEGIN(cuStreamBeginCapture_v2); CONTEXT();
+  if (!status_) status_ = stream != (void*)2 || capturing || mode != 2 ? INVALID_VALUE : 0;
+  if (!status_) capturing = 1;
+  END(cuStreamBeginCapture_v2, " %d", mode);
+}
+API Status cuStreamEndCapture(void* stream, void** graph) {
+  BEGIN(cuStreamEndCapture); CONTEXT();
+  if (!status_) status_ = stream != (void*)2 || !capturing ? INVALID_VALUE : make(graph);
+  capturing = 0;
+  END(cuStreamEndCapture, "");
+}
+API Status cuGraphInstantiateWithFlags(void** exec, void* graph, unsigned long long flags) {
+  BEGIN(cuGraphInstantiateWithFlags); CONTEXT();
+  if (!status_) status_ = slot(graph) < 1 || flags ? INVALID_VALUE : make(exec);
+  END(cuGraphInstantiateWithFlags, "");
+}
+API Status cuGraphLaunch(void* exec, void* stream) {
+  BEGIN(cuGraphLaunch); CONTEXT();
+  if (!status_) status_ = slot(exec) < 1 || stream != (void*)2 ? INVALID_VALUE : 0;
+  END(cuGraphLaunch, " %d", slot(exec));
+}
+HANDLE(cuGraphExecDestroy, slot(handle) > 0 ? (handles[slot(handle)].live = 0) : INVALID_VALUE)
+HANDLE(cuGraphDestroy, slot(handle) > 0 ? (handles[slot(handle)].live = 0) : INVALID_VALUE)
 HANDLE(cuStreamDestroy_v2, slot(handle) > 0 ? (handles[slot(handle)].live = 0) : INVALID_VALUE)
 HANDLE(cuEventDestroy_v2, slot(handle) > 0 ? (handles[slot(handle)].live = 0) : INVALID_VALUE)
 HANDLE(cuStreamSynchronize, slot(handle) < 0 ? INVALID_VALUE : (handles[slot(handle)].busy = 0))

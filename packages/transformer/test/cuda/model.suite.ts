@@ -1,0 +1,161 @@
+// Models on a device beside the same models on the CPU: logits, loss, every gradient, twenty steps, generation, nothing left behind.
+import { type DeviceId, leaks, memoryStats } from "@qlora/cuda-runtime";
+import { createAdapter } from "@qlora/lora";
+import { AdamW } from "@qlora/paged-optim";
+import { expect, test } from "vitest";
+import {
+  type Batch,
+  Decoder,
+  type Device,
+  freeModel,
+  generate,
+  linears,
+  loadModel,
+  type Model,
+  placeAdapter,
+  type Precision,
+  Runner,
+  sequenceBatch,
+  toHost,
+  trainables,
+  trainEverything,
+  zero,
+} from "../../src/index.js";
+import { modelFolder } from "../model-folder.js";
+import { normals } from "../random.js";
+
+/** Activations are bf16 (8 bits of precision, 2⁻⁸ between numbers) and pass through about twenty roundings. */
+const LOGITS = 3e-2;
+const LOSS = 1e-2;
+/** Gradients pass through as many again, and are sums of terms that cancel. */
+const GRADIENT = 6e-2;
+
+const batch: Batch = {
+  ids: Int32Array.of(1, 4, 9, 16, 25, 36, 49, 2, 3, 5, 7, 11, 13),
+  targets: Int32Array.of(-100, 9, 16, 25, -100, 49, -100, 3, 5, 7, 11, 13, -100),
+  positions: Int32Array.of(0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 3, 4, 5),
+  cuSeqlens: Int32Array.of(0, 7, 13),
+};
+const targets = batch.targets.filter((target) => target !== -100).length;
+const dropout = { p: 0.1, seed: 7n, layer: 0 };
+
+/** ‖x − y‖ / ‖y‖ */
+function distance(x: Float32Array, y: Float32Array): number {
+  let [error, norm] = [0, 0];
+  for (const [i, value] of y.entries()) {
+    error += (x[i]! - value) ** 2;
+    norm += value ** 2;
+  }
+  return Math.sqrt(error / norm);
+}
+
+function adapt(model: Model): Model {
+  const random = normals(3);
+  for (const linear of linears(model)) {
+    const { n: outFeatures, k: inFeatures } = linear.weight;
+    const adapter = createAdapter({ inFeatures, outFeatures, r: 8, alpha: 16, seed: 5, name: linear.name });
+    for (let i = 0; i < adapter.b.length; i++) adapter.b[i] = 0.05 * random();
+    linear.adapter = placeAdapter(adapter, model.device);
+  }
+  return model;
+}
+
+/** The same model on the CPU and on the device. */
+function pair(dir: string, device: Device, precision: Precision): [Model, Model] {
+  return [loadModel(dir, { precision }), loadModel(dir, { precision, device })];
+}
+
+function train(model: Model, steps: number): number[] {
+  const parameters = trainables(model);
+  using runner = new Runner(model);
+  using optimizer = new AdamW(parameters, { lr: 5e-3 });
+  return Array.from({ length: steps }, () => {
+    for (const { grad } of parameters) zero(grad);
+    const { nll } = runner.forwardBackward(batch, { gradientScale: 1 / targets, dropout });
+    optimizer.step({ maxNorm: 0.3 });
+    return nll / targets;
+  });
+}
+
+export function modelSuite(device: DeviceId): void {
+  const dir = modelFolder();
+
+  test.each(["nf4", "fp4", "bf16", "f32"] as const)("logits and loss, base in %s", (precision) => {
+    const [cpu, there] = pair(dir, device, precision).map(adapt) as [Model, Model];
+    using runner = new Runner(there);
+    const reference = new Runner(cpu);
+    expect(distance(runner.logits(batch), reference.logits(batch))).toBeLessThan(LOGITS);
+    expect(Math.abs(runner.loss(batch).nll / reference.loss(batch).nll - 1)).toBeLessThan(LOSS);
+    const [mine, others] = [runner.tokenLosses(batch), reference.tokenLosses(batch)];
+    expect(mine.map(Number.isNaN as never)).toEqual(others.map(Number.isNaN as never));
+    freeModel(there);
+  });
+
+  test.each([true, false])("gradients of adapters, checkpointing %s", (checkpointing) => {
+    const gradients = pair(dir, device, "nf4").map((model) => {
+      adapt(model);
+      using runner = new Runner(model);
+      const parameters = trainables(model);
+      runner.forwardBackward(batch, { gradientScale: 1 / targets, checkpointing, dropout });
+      const copies = parameters.map(({ name, grad }) => [name, toHost(grad).slice()] as const);
+      freeModel(model);
+      return new Map(copies);
+    });
+    for (const [name, gradient] of gradients[0]!)
+      expect(distance(gradients[1]!.get(name)!, gradient), name).toBeLessThan(GRADIENT);
+  });
+
+  test("gradients of every weight (full fine-tuning)", () => {
+    const gradients = pair(dir, device, "f32").map((model) => {
+      trainEverything(model);
+      using runner = new Runner(model);
+      runner.forwardBackward(batch, { gradientScale: 1 / targets });
+      const copies = trainables(model).map(({ name, grad }) => [name, toHost(grad).slice()] as const);
+      freeModel(model);
+      return new Map(copies);
+    });
+    for (const [name, gradient] of gradients[0]!)
+      expect(distance(gradients[1]!.get(name)!, gradient), name).toBeLessThan(GRADIENT);
+  });
+
+  test("twenty steps: the losses of the CPU, and the same bits again", () => {
+    const [cpu, there] = pair(dir, device, "nf4").map(adapt) as [Model, Model];
+    const [mine, others] = [train(there, 20), train(cpu, 20)];
+    expect(others[19]).toBeLessThan(0.6 * others[0]!);
+    for (const [i, loss] of others.entries()) expect(Math.abs(mine[i]! / loss - 1), `step ${i}`).toBeLessThan(2 * LOSS);
+    freeModel(there);
+    const again = adapt(loadModel(dir, { precision: "nf4", device }));
+    expect(train(again, 20)).toEqual(mine);
+    freeModel(again);
+  });
+
+  test("decoding with the cache gives the logits of the whole sequence", () => {
+    const [cpu, there] = pair(dir, device, "nf4").map(adapt) as [Model, Model];
+    const ids = Array.from(batch.ids.subarray(0, 7));
+    using decoder = new Decoder(there, 16);
+    decoder.append(ids.slice(0, 5));
+    decoder.append([ids[5]!]);
+    const last = decoder.append([ids[6]!]).slice();
+    expect(distance(last, new Runner(cpu).lastLogits(sequenceBatch(ids)))).toBeLessThan(LOGITS);
+    expect([...generate(there, ids, { maxNewTokens: 5, stopIds: [] })].length).toBe(5);
+    freeModel(there);
+  });
+
+  test("what cannot be on a device is refused, and nothing is left behind", () => {
+    expect(() => loadModel(dir, { precision: "int8", device })).toThrow("precision int8 is for --device cpu");
+    globalThis.gc?.();
+  });
+
+  test("nothing is leaked", () => {
+    const held = leaks().filter(({ label }) => label !== undefined && !/model.embed_tokens|lm_head/.test(label));
+    const [, there] = pair(dir, device, "nf4");
+    const before = memoryStats(device).allocated;
+    using runner = new Runner(there);
+    runner.loss(batch);
+    runner[Symbol.dispose]();
+    expect(memoryStats(device).allocated).toBe(before);
+    freeModel(there);
+    expect(memoryStats(device).allocated).toBeLessThan(before);
+    expect(held.length).toBeLessThan(100);
+  });
+}
