@@ -1,6 +1,6 @@
 // The device "cuda-emu": the same handles on host memory, and its nets.
 import { describe, expect, test } from "vitest";
-import { alloc, allocManaged, CudaOutOfMemoryError, copy, Event, memInfo, Stream } from "../src/index.js";
+import { alloc, allocManaged, CudaOutOfMemoryError, copy, Event, Graph, leaks, memInfo, Stream } from "../src/index.js";
 import { withEnvironment } from "./mock/mock.js";
 import { suite } from "./suite.js";
 
