@@ -1,4 +1,5 @@
 // addon.cc: one module of the functions that the *_addon.cc files export.
+#include "cuda_addon.h"
 #include "kernels.h"
 #include "matmul.h"
 #include "qlora/napi.h"
@@ -24,7 +25,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   export_rms_norm(env, exports);
   export_rope(env, exports);
   export_swiglu(env, exports);
-  return exports;
+  return export_cuda(env, exports);
 }
 }  // namespace
 NODE_API_MODULE(kernels, init)

@@ -14,6 +14,13 @@ __device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
 }
 __device__ __forceinline__ uint16_t round_bf16(float x) { return uint16_t(pack_bf16(x, 0.0f)); }
 
+// 2^x to 2 ulp; results below 2^-126 are 0.
+__device__ __forceinline__ float exp2(float x) {
+  float result;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+}
+
 // Copies 16, 8 or 4 bytes to shared memory while the thread goes on; zeros instead where `valid` is false (`source` is then
 // not read, but must still be an address).
 template <int bytes = 16>

@@ -1,5 +1,6 @@
 // ptx_emu.h: ptx_cuda.h for the emulator: the same names and contracts.
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -16,6 +17,11 @@ inline uint16_t round_bf16(float x) {
   return uint16_t((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
 }
 inline uint32_t pack_bf16(float low, float high) { return round_bf16(low) | uint32_t(round_bf16(high)) << 16; }
+
+inline float exp2(float x) {
+  const float result = std::exp2(x);
+  return result < 0x1p-126f ? 0.0f : result;
+}
 
 template <int bytes = 16>
 inline void copy_async(void* shared, const void* source, bool valid = true, At at = At::current()) {

@@ -1,0 +1,175 @@
+// attention.cu: causal attention on a device, tile by tile with a running softmax (Dao 2023, arXiv 2307.08691).
+#include "attention_cuda.h"
+#include "reduce.h"
+
+namespace qlora::cuda {
+namespace {
+
+constexpr int warps = 4;
+
+// A warp has 16·R rows; all walk over tiles of `keys` keys.
+template <int D>
+struct Forward {
+  static constexpr int R = D == 64 ? 2 : 1, rows = warps * 16 * R, keys = D == 256 ? 32 : 64;
+  struct Tiles {
+    Row<D> q[rows], k[keys], v[keys];
+  };
+};
+
+// Where parts of the keys go when several blocks share them: out and lse of part z, f32.
+struct Parts {
+  float *out, *lse;  // [parts, q_rows, heads, head_dim], [parts, q_rows, heads]; null: there is one part
+};
+
+// Block (slot, key head, part of the keys). A tile of v arrives during the scores, the next of k during the products with v.
+template <int D>
+__global__ void __launch_bounds__(warps * 32) attention_kernel(Attention call, bf16* out, float* lse, Parts parts) {
+  using Shape = Forward<D>;
+  constexpr int R = Shape::R, N = Shape::keys;
+  QLORA_SHARED(typename Shape::Tiles, tiles);
+  Part part;
+  if (!find_part(part, call, int(gridDim.x - 1 - blockIdx.x), Shape::rows, false)) return;  // the longest first
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, head_dim = call.head_dim;
+  const int warp_row = part.begin + warp * 16 * R;
+  const int last = part.visible(min(part.rows, part.begin + Shape::rows) - 1), all = (last + N - 1) / N;
+  const int begin = int(int64_t(all) * blockIdx.z / gridDim.z) * N, end = int(int64_t(all) * (blockIdx.z + 1) / gridDim.z) * N;
+  const bool busy = warp_row < part.rows;  // a warp without rows only copies
+
+  const auto query_offset = [&](int r) { return row_at(call, part, r); };
+  const auto key_offset = [&](int key) { return key_at(call, part, key); };
+  const auto copy_keys = [&](Row<D>* tile, const bf16* from, int k0) {
+    copy_rows<D>(tile, N, from, k0, part.keys, head_dim, key_offset);
+    ptx::copy_commit();
+  };
+
+  float top[R][2], sum[R][2] = {}, result[R][D / 8][4] = {};
+  int visible[R][2];
+#pragma unroll
+  for (int r = 0; r < R; ++r)
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      top[r][half] = -INFINITY;
+      visible[r][half] = part.visible(warp_row + 16 * r + 8 * half + lane / 4);
+    }
+  if (begin < end) {
+    copy_rows<D>(tiles->q, Shape::rows, call.q, part.begin, part.rows, head_dim, query_offset);
+    copy_keys(tiles->k, call.k, begin);
+  }
+  const float scale2 = call.scale * log2_e;
+  for (int k0 = begin; k0 < end; k0 += N) {
+    float s[R][N / 8][4];
+    ptx::copy_wait<0>();
+    __syncthreads();  // this tile of k is here, and nobody reads the last one of v any more
+    copy_keys(tiles->v, call.v, k0);
+    if (busy) multiply_rows<D, R, N>(s, rows_of<D>(tiles->q + warp * 16 * R), tiles->k);
+    ptx::copy_wait<0>();
+    __syncthreads();  // likewise with v and k
+    if (k0 + N < end) copy_keys(tiles->k, call.k, k0 + N);
+    if (!busy) continue;
+
+    if (k0 + N > part.visible(warp_row)) {
+#pragma unroll
+      for (int r = 0; r < R; ++r)
+#pragma unroll
+        for (int n = 0; n < N / 8; ++n)
+#pragma unroll
+          for (int i = 0; i < 4; ++i)
+            if (k0 + n * 8 + lane % 4 * 2 + i % 2 >= visible[r][i / 2]) s[r][n][i] = -INFINITY;
+    }
+#pragma unroll
+    for (int r = 0; r < R; ++r)
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        float largest = top[r][half];
+#pragma unroll
+        for (int n = 0; n < N / 8; ++n) largest = fmaxf(largest, fmaxf(s[r][n][2 * half], s[r][n][2 * half + 1]));
+        largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 1));
+        largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 2));
+        const float base = largest == -INFINITY ? 0 : largest * scale2;
+        const float shrink = ptx::exp2(top[r][half] * scale2 - base);
+        top[r][half] = largest;
+        sum[r][half] *= shrink;
+#pragma unroll
+        for (int n = 0; n < N / 8; ++n)
+#pragma unroll
+          for (int i = 2 * half; i < 2 * half + 2; ++i) {
+            s[r][n][i] = ptx::exp2(fmaf(s[r][n][i], scale2, -base));
+            sum[r][half] += s[r][n][i];
+          }
+#pragma unroll
+        for (int n = 0; n < D / 8; ++n) result[r][n][2 * half] *= shrink, result[r][n][2 * half + 1] *= shrink;
+      }
+    multiply_columns<D, D>(result, s, tiles->v);
+  }
+
+#pragma unroll
+  for (int r = 0; r < R; ++r)
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      float total = sum[r][half];
+      total += __shfl_xor_sync(~0u, total, 1);
+      total += __shfl_xor_sync(~0u, total, 2);
+      const int row = warp_row + 16 * r + 8 * half + lane / 4;
+      if (row >= part.rows) continue;
+      const float inverse = total == 0 ? 0 : 1 / total;
+      const float logarithm = total == 0 ? -INFINITY : top[r][half] * call.scale + logf(total);
+      const int64_t at = row_at(call, part, row);
+      const int64_t shift = int64_t(blockIdx.z) * call.q_rows * call.heads;
+      if (lane % 4 == 0) *(parts.lse ? parts.lse + shift + at / head_dim : lse + lse_at(call, part, row)) = logarithm;
+#pragma unroll
+      for (int n = 0; n < D / 8; ++n) {
+        const int column = n * 8 + lane % 4 * 2;
+        const float low = result[r][n][2 * half] * inverse, high = result[r][n][2 * half + 1] * inverse;
+        if (column >= head_dim) continue;
+        if (parts.out) *reinterpret_cast<float2*>(parts.out + shift * head_dim + at + column) = make_float2(low, high);
+        else *reinterpret_cast<uint32_t*>(out + at + column) = ptx::pack_bf16(low, high);
+      }
+    }
+}
+
+// A warp puts the parts of one query and head together: block (query, head / 4).
+__global__ void __launch_bounds__(warps * 32) attention_parts_kernel(Attention call, bf16* out, float* lse, Parts parts, int count) {
+  const int lane = threadIdx.x % 32, head = blockIdx.y * warps + threadIdx.x / 32;
+  const int64_t query = blockIdx.x, tq = call.cu_q[call.segments];
+  if (query >= tq || head >= call.heads) return;
+  const int64_t row = query * call.heads + head, step = int64_t(call.q_rows) * call.heads;
+  float top = -INFINITY, total = 0;
+  for (int part = 0; part < count; ++part) top = fmaxf(top, parts.lse[part * step + row]);
+  const float base = top == -INFINITY ? 0 : top;
+  for (int part = 0; part < count; ++part) total += __expf(parts.lse[part * step + row] - base);
+  const float inverse = total == 0 ? 0 : 1 / total;
+  if (lane == 0) lse[head * tq + query] = total == 0 ? -INFINITY : base + logf(total);
+  for (int column = lane * 2; column < call.head_dim; column += 64) {
+    float low = 0, high = 0;
+    for (int part = 0; part < count; ++part) {
+      const float weight = __expf(parts.lse[part * step + row] - base) * inverse;
+      const float2 pair = *reinterpret_cast<const float2*>(parts.out + (part * step + row) * call.head_dim + column);
+      low += weight * pair.x, high += weight * pair.y;
+    }
+    *reinterpret_cast<uint32_t*>(out + row * call.head_dim + column) = ptx::pack_bf16(low, high);
+  }
+}
+
+}  // namespace
+
+Status attention(const Attention& call, bf16* out, float* lse, float* scratch, int64_t scratch_length, Stream stream) {
+  if (call.segments == 0 || call.q_rows == 0) return {};
+  const int64_t rows = int64_t(call.q_rows) * call.heads;
+  const int64_t room = scratch_length / (rows * (call.head_dim + 1));
+  const int64_t useful = (call.k_rows + attention_part_keys - 1) / attention_part_keys;
+  const int count = int(room < useful ? room : useful);
+  const Parts parts = count > 1 ? Parts{scratch, scratch + count * rows * call.head_dim} : Parts{};
+  const Status status = with_width(call.head_dim, [&]<int D>() {
+    const unsigned slots = unsigned(rows / call.kv_heads / Forward<D>::rows) + unsigned(call.segments);
+    return launch(attention_kernel<D>,
+                  {.grid = {slots, unsigned(call.kv_heads), count > 1 ? unsigned(count) : 1}, .block = warps * 32,
+                   .shared = sizeof(typename Forward<D>::Tiles), .stream = stream},
+                  call, out, lse, parts);
+  });
+  if (!status.ok() || count <= 1) return status;
+  return launch(attention_parts_kernel,
+                {.grid = {unsigned(call.q_rows), unsigned(call.heads + warps - 1) / warps}, .block = warps * 32, .stream = stream},
+                call, out, lse, parts, count);
+}
+
+}  // namespace qlora::cuda
