@@ -5,6 +5,7 @@
 
 void export_attention(Napi::Env env, Napi::Object exports);
 void export_cross_entropy(Napi::Env env, Napi::Object exports);
+void export_cuda(Napi::Env env, Napi::Object exports);
 void export_elementwise(Napi::Env env, Napi::Object exports);
 void export_embedding(Napi::Env env, Napi::Object exports);
 void export_matmul(Napi::Env env, Napi::Object exports);
@@ -18,6 +19,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   qlora::export_simd(env, exports, qlora::tables<qlora::Kernels>, qlora::tables<qlora::MatmulKernels>);
   export_attention(env, exports);
   export_cross_entropy(env, exports);
+  export_cuda(env, exports);
   export_elementwise(env, exports);
   export_embedding(env, exports);
   export_matmul(env, exports);

@@ -2,10 +2,11 @@
 // object.
 export { type AttentionOptions, attention, attentionBackward } from "./attention.js";
 export { crossEntropy } from "./cross_entropy.js";
+export { type Cublas, cublas } from "./cublas.js";
+export { type DeviceArray, type Floats, type Halves, type Ints, NoCudaError, type Weights } from "./cuda.js";
 export { add, type DropoutOptions, dropout, fromBf16, scale, sumSquares, toBf16 } from "./elementwise.js";
 export { embedding, embeddingBackward } from "./embedding.js";
 export { type MatmulOptions, matmul, matmulGradWeight, matmulTransposed } from "./matmul.js";
-export type { Weights } from "./native.js";
 export { rmsNorm, rmsNormBackward } from "./rms_norm.js";
 export { type RopeScaling, type RopeTables, rope, ropeFrequencies, ropeTables } from "./rope.js";
 export { setSimd, setThreads, simd, simds, threads } from "./runtime.js";

@@ -1,5 +1,5 @@
 // The products of a linear layer y = x·wᵀ: forward, and what its backward needs.
-import { native, type Weights } from "./native.js";
+import { type Floats, operations, type Weights } from "./cuda.js";
 
 /** Sizes of a product, and what happens to the output. */
 export interface MatmulOptions {
@@ -19,12 +19,12 @@ export interface MatmulOptions {
  * @throws {TypeError | RangeError} for an argument of the wrong type or too short, by name.
  */
 export function matmul(
-  x: Float32Array,
+  x: Floats,
   w: Weights,
-  y: Float32Array,
+  y: Floats,
   { m, n, k, alpha = 1, accumulate = false }: MatmulOptions,
 ): void {
-  native.matmul(m, n, k, alpha, accumulate, x, w, y);
+  operations(x).matmul(m, n, k, alpha, accumulate, x, w, y);
 }
 
 /**
@@ -32,12 +32,12 @@ export function matmul(
  * @throws {TypeError | RangeError} like `matmul`.
  */
 export function matmulTransposed(
-  dy: Float32Array,
+  dy: Floats,
   w: Weights,
-  dx: Float32Array,
+  dx: Floats,
   { m, n, k, alpha = 1, accumulate = false }: MatmulOptions,
 ): void {
-  native.matmulTransposed(m, n, k, alpha, accumulate, dy, w, dx);
+  operations(dy).matmulTransposed(m, n, k, alpha, accumulate, dy, w, dx);
 }
 
 /**
@@ -46,10 +46,10 @@ export function matmulTransposed(
  * @throws {TypeError | RangeError} like `matmul`.
  */
 export function matmulGradWeight(
-  dy: Float32Array,
-  x: Float32Array,
-  dw: Float32Array,
+  dy: Floats,
+  x: Floats,
+  dw: Floats,
   { m, n, k, alpha = 1, accumulate = true }: MatmulOptions,
 ): void {
-  native.matmulGradWeight(m, n, k, alpha, accumulate, dy, x, dw);
+  operations(dy).matmulGradWeight(m, n, k, alpha, accumulate, dy, x, dw);
 }

@@ -1,6 +1,7 @@
 // The dense products in plain TypeScript, summed in float64: the oracle of the tests and the fallback without an addon.
 import type { MatmulOptions } from "./matmul.js";
-import type { Weights } from "./native.js";
+
+type Weights = Float32Array | Uint16Array;
 
 const word = new Uint32Array(1);
 const float = new Float32Array(word.buffer);

@@ -2,126 +2,53 @@
 import { type Addon, AddonError, loadAddon } from "@qlora/cuda-runtime/load";
 import { fallback } from "./fallback.js";
 
-/** Weights that stay in 16 bits are bf16, the upper half of a float32. */
-export type Weights = Float32Array | Uint16Array;
-
-export interface Native extends Addon {
-  simd(): string;
-  setSimd(name: string): void;
-  simds(): string[];
-
-  matmul(
-    m: number,
-    n: number,
-    k: number,
-    alpha: number,
-    accumulate: boolean,
-    x: Float32Array,
-    w: Weights,
-    y: Float32Array,
-  ): void;
-  matmulTransposed(
-    m: number,
-    n: number,
-    k: number,
-    alpha: number,
-    accumulate: boolean,
-    dy: Float32Array,
-    w: Weights,
-    dx: Float32Array,
-  ): void;
-  matmulGradWeight(
-    m: number,
-    n: number,
-    k: number,
-    alpha: number,
-    accumulate: boolean,
-    dy: Float32Array,
-    x: Float32Array,
-    dw: Float32Array,
-  ): void;
-  rmsNorm(
-    m: number,
-    d: number,
-    eps: number,
-    x: Float32Array,
-    weight: Float32Array,
-    y: Float32Array,
-    invRms: Float32Array,
-  ): void;
-  rmsNormBackward(
-    m: number,
-    d: number,
-    dy: Float32Array,
-    x: Float32Array,
-    weight: Float32Array,
-    invRms: Float32Array,
-    dx: Float32Array,
-    dweight: Float32Array | null,
-  ): void;
-  rope(
-    m: number,
-    heads: number,
-    headDim: number,
-    inverse: boolean,
-    x: Float32Array,
-    positions: Int32Array,
-    cos: Float32Array,
-    sin: Float32Array,
-  ): void;
+/** The operations, on the arrays of the CPU or of a device: floats, integers, bf16, and floats that may be bf16. */
+export interface Operations<F, I, H, W> {
+  matmul(m: number, n: number, k: number, alpha: number, accumulate: boolean, x: F, w: W, y: F): void;
+  matmulTransposed(m: number, n: number, k: number, alpha: number, accumulate: boolean, dy: F, w: W, dx: F): void;
+  matmulGradWeight(m: number, n: number, k: number, alpha: number, accumulate: boolean, dy: F, x: F, dw: F): void;
+  rmsNorm(m: number, d: number, eps: number, x: F, weight: F, y: F, invRms: F): void;
+  rmsNormBackward(m: number, d: number, dy: F, x: F, weight: F, invRms: F, dx: F, dweight: F | null): void;
+  rope(m: number, heads: number, headDim: number, inverse: boolean, x: F, positions: I, cos: F, sin: F): void;
   attention(
     heads: number,
     kvHeads: number,
     headDim: number,
     scale: number,
-    cuQ: Int32Array,
-    cuK: Int32Array,
-    q: Float32Array,
-    k: Float32Array,
-    v: Float32Array,
-    out: Float32Array,
-    lse: Float32Array,
+    cuQ: I,
+    cuK: I,
+    q: F,
+    k: F,
+    v: F,
+    out: F,
+    lse: F,
+    scratch?: F | null,
   ): void;
   attentionBackward(
     heads: number,
     kvHeads: number,
     headDim: number,
     scale: number,
-    cuQ: Int32Array,
-    cuK: Int32Array,
-    dout: Float32Array,
-    q: Float32Array,
-    k: Float32Array,
-    v: Float32Array,
-    out: Float32Array,
-    lse: Float32Array,
-    dq: Float32Array,
-    dk: Float32Array,
-    dv: Float32Array,
+    cuQ: I,
+    cuK: I,
+    dout: F,
+    q: F,
+    k: F,
+    v: F,
+    out: F,
+    lse: F,
+    dq: F,
+    dk: F,
+    dv: F,
   ): void;
-  swiglu(n: number, gate: Float32Array, up: Float32Array, y: Float32Array): void;
-  swigluBackward(
-    n: number,
-    dy: Float32Array,
-    gate: Float32Array,
-    up: Float32Array,
-    dgate: Float32Array,
-    dup: Float32Array,
-  ): void;
-  crossEntropy(
-    m: number,
-    v: number,
-    scale: number,
-    gradient: boolean,
-    logits: Float32Array,
-    labels: Int32Array,
-    losses: Float32Array,
-  ): void;
-  embedding(m: number, d: number, vocab: number, ids: Int32Array, table: Weights, y: Float32Array): void;
-  embeddingBackward(m: number, d: number, vocab: number, ids: Int32Array, dy: Float32Array, dtable: Float32Array): void;
-  add(n: number, x: Float32Array, y: Float32Array): void;
-  scale(n: number, a: number, x: Float32Array): void;
-  sumSquares(n: number, x: Float32Array): number;
+  swiglu(n: number, gate: F, up: F, y: F): void;
+  swigluBackward(n: number, dy: F, gate: F, up: F, dgate: F, dup: F): void;
+  crossEntropy(m: number, v: number, scale: number, gradient: boolean, logits: F, labels: I, losses: F): void;
+  embedding(m: number, d: number, vocab: number, ids: I, table: W, y: F): void;
+  embeddingBackward(m: number, d: number, vocab: number, ids: I, dy: F, dtable: F): void;
+  add(n: number, x: F, y: F): void;
+  scale(n: number, a: number, x: F): void;
+  sumSquares(n: number, x: F, sums?: F): number | undefined;
   dropout(
     n: number,
     p: number,
@@ -129,11 +56,18 @@ export interface Native extends Addon {
     seedLow: number,
     offset: number,
     accumulate: boolean,
-    x: Float32Array,
-    y: Float32Array,
+    x: F,
+    y: F,
   ): void;
-  toBf16(n: number, x: Float32Array, y: Uint16Array): void;
-  fromBf16(n: number, x: Uint16Array, y: Float32Array): void;
+  toBf16(n: number, x: F, y: H): void;
+  fromBf16(n: number, x: H, y: F): void;
+}
+
+/** The addon: its operations on typed arrays, and under `cuda` those on a GPU's arrays. */
+export interface Native extends Addon, Operations<Float32Array, Int32Array, Uint16Array, Float32Array | Uint16Array> {
+  simd(): string;
+  setSimd(name: string): void;
+  simds(): string[];
 }
 
 function load(): Native {
