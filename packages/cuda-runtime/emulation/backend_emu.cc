@@ -33,8 +33,10 @@ Napi::Value emulation_statistics(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
+const char* const backend = "emu";
+
 void export_backend(Napi::Env env, Napi::Object exports) {
-  exports["cudaBackend"] = Napi::String::New(env, "emu");
+  exports["cudaBackend"] = Napi::String::New(env, backend);
   exports["setEmulation"] = Napi::Function::New(env, set_emulation);
   exports["emulationStatistics"] = Napi::Function::New(env, emulation_statistics);
 }

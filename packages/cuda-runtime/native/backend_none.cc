@@ -2,5 +2,6 @@
 #include "qlora/cuda/addon.h"
 
 namespace qlora::cuda {
-void export_backend(Napi::Env env, Napi::Object exports) { exports["cudaBackend"] = Napi::String::New(env, "none"); }
+const char* const backend = "none";
+void export_backend(Napi::Env env, Napi::Object exports) { exports["cudaBackend"] = Napi::String::New(env, backend); }
 }  // namespace qlora::cuda

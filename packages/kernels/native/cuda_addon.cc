@@ -159,6 +159,7 @@ Napi::Object export_cuda(Napi::Env env, Napi::Object exports) {
   add_function(cuda, "toBf16", to_bf16);
   add_function(cuda, "fromBf16", from_bf16);
   export_attention_cuda(cuda);
+  export_matmul_cuda(env, cuda);
   qlora::cuda::export_backend(env, exports);
   exports["cuda"] = cuda;
   return exports;

@@ -13,6 +13,8 @@ export interface DeviceArray {
   readonly length: number;
   /** Address of the first element on the device. */
   readonly pointer: bigint;
+  /** Elements begin … end of it, sharing the memory. */
+  subarray(begin: number, end?: number): DeviceArray;
 }
 
 /** Of one operation, all arrays are typed arrays or all are on one device, where they may be f32 or bf16. */

@@ -2,6 +2,7 @@
 // object.
 export { type AttentionOptions, attention, attentionBackward, attentionScratch } from "./attention.js";
 export { crossEntropy } from "./cross_entropy.js";
+export { type Cublas, cublas } from "./cublas.js";
 export { type DeviceArray, type Floats, type Halves, type Ints, NoCudaError, type Weights } from "./cuda.js";
 export { add, type DropoutOptions, dropout, fromBf16, scale, sumSquares, toBf16 } from "./elementwise.js";
 export { embedding, embeddingBackward } from "./embedding.js";

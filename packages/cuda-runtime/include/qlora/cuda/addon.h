@@ -3,6 +3,7 @@
 #include <string>
 
 #include "../napi.h"
+#include "backend.h"
 #include "status.h"
 
 namespace qlora::cuda {
@@ -19,7 +20,7 @@ inline void check(Napi::Env env, const Status& status, const char* call) {
   throw error;
 }
 
-// Adds cudaBackend: "cuda" (compiled by nvcc), "emu" or "none"; and on "emu" setEmulation(schedule, copies, seed) and
+// Adds cudaBackend, the backend's name; and on "emu" setEmulation(schedule, copies, seed) and
 // emulationStatistics(). addon.cmake links the one that fits.
 void export_backend(Napi::Env env, Napi::Object exports);
 

@@ -17,6 +17,13 @@
 
 namespace qlora::cuda {
 
+// The device that this thread's launches go to.
+inline int current_device() {
+  int device = 0;
+  cudaGetDevice(&device);
+  return device;
+}
+
 struct Shape {
   dim3 grid, block;
   size_t shared = 0;        // bytes of dynamic shared memory

@@ -9,6 +9,8 @@
 
 namespace qlora::cuda {
 
+inline int current_device() { return 0; }
+
 struct Shape {
   dim3 grid, block;
   size_t shared = 0;        // bytes of dynamic shared memory
