@@ -7,10 +7,10 @@ namespace {
 
 constexpr int warps = 4;
 
-// A warp has 16·R rows; all walk over tiles of `keys` keys.
-template <int D>
+// A warp has 16·R rows, so that a fragment of keys serves R products; all walk over tiles of `keys` keys.
+template <int D, int R>
 struct Forward {
-  static constexpr int R = D == 64 ? 2 : 1, rows = warps * 16 * R, keys = D == 256 ? 32 : 64;
+  static constexpr int rows = warps * 16 * R, keys = D * R >= 256 ? 32 : 64;
   struct Tiles {
     Row<D> q[rows], k[keys], v[keys];
   };
@@ -22,10 +22,10 @@ struct Parts {
 };
 
 // Block (slot, key head, part of the keys). A tile of v arrives during the scores, the next of k during the products with v.
-template <int D>
+template <int D, int R>
 __global__ void __launch_bounds__(warps * 32) attention_kernel(Attention call, bf16* out, float* lse, Parts parts) {
-  using Shape = Forward<D>;
-  constexpr int R = Shape::R, N = Shape::keys;
+  using Shape = Forward<D, R>;
+  constexpr int N = Shape::keys;
   QLORA_SHARED(typename Shape::Tiles, tiles);
   Part part;
   if (!find_part(part, call, int(gridDim.x - 1 - blockIdx.x), Shape::rows, false)) return;  // the longest first
@@ -43,25 +43,35 @@ __global__ void __launch_bounds__(warps * 32) attention_kernel(Attention call, b
   };
 
   float top[R][2], sum[R][2] = {}, result[R][D / 8][4] = {};
-  int visible[R][2];
 #pragma unroll
   for (int r = 0; r < R; ++r)
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      top[r][half] = -INFINITY;
-      visible[r][half] = part.visible(warp_row + 16 * r + 8 * half + lane / 4);
-    }
+    for (int half = 0; half < 2; ++half) top[r][half] = -INFINITY;
+  uint32_t fq[R][D / 16][4];  // all of q, where registers suffice
   if (begin < end) {
     copy_rows<D>(tiles->q, Shape::rows, call.q, part.begin, part.rows, head_dim, query_offset);
+    ptx::copy_commit();
     copy_keys(tiles->k, call.k, begin);
+    ptx::copy_wait<1>();
+    __syncthreads();
+    if constexpr (D < 256)
+#pragma unroll
+      for (int r = 0; r < R; ++r)
+#pragma unroll
+        for (int column = 0; column < D; column += 16) rows_of<D>(tiles->q + warp * 16 * R)(fq[r][column / 16], r, column);
   }
+  const auto queries = [&](uint32_t(&f)[4], int r, int column) {
+    if constexpr (D == 256) return rows_of<D>(tiles->q + warp * 16 * R)(f, r, column);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) f[i] = fq[r][column / 16][i];
+  };
   const float scale2 = call.scale * log2_e;
   for (int k0 = begin; k0 < end; k0 += N) {
     float s[R][N / 8][4];
     ptx::copy_wait<0>();
     __syncthreads();  // this tile of k is here, and nobody reads the last one of v any more
     copy_keys(tiles->v, call.v, k0);
-    if (busy) multiply_rows<D, R, N>(s, rows_of<D>(tiles->q + warp * 16 * R), tiles->k);
+    if (busy) multiply_rows<D, R, N>(s, queries, tiles->k);
     ptx::copy_wait<0>();
     __syncthreads();  // likewise with v and k
     if (k0 + N < end) copy_keys(tiles->k, call.k, k0 + N);
@@ -71,10 +81,14 @@ __global__ void __launch_bounds__(warps * 32) attention_kernel(Attention call, b
 #pragma unroll
       for (int r = 0; r < R; ++r)
 #pragma unroll
-        for (int n = 0; n < N / 8; ++n)
+        for (int half = 0; half < 2; ++half) {
+          const int sees = part.visible(warp_row + 16 * r + 8 * half + lane / 4) - k0 - lane % 4 * 2;
 #pragma unroll
-          for (int i = 0; i < 4; ++i)
-            if (k0 + n * 8 + lane % 4 * 2 + i % 2 >= visible[r][i / 2]) s[r][n][i] = -INFINITY;
+          for (int n = 0; n < N / 8; ++n)
+#pragma unroll
+            for (int i = 0; i < 2; ++i)
+              if (n * 8 + i >= sees) s[r][n][2 * half + i] = -INFINITY;
+        }
     }
 #pragma unroll
     for (int r = 0; r < R; ++r)
@@ -130,7 +144,7 @@ __global__ void __launch_bounds__(warps * 32) attention_kernel(Attention call, b
 // A warp puts the parts of one query and head together: block (query, head / 4).
 __global__ void __launch_bounds__(warps * 32) attention_parts_kernel(Attention call, bf16* out, float* lse, Parts parts, int count) {
   const int lane = threadIdx.x % 32, head = blockIdx.y * warps + threadIdx.x / 32;
-  const int64_t query = blockIdx.x, tq = call.cu_q[call.segments];
+  const int64_t query = blockIdx.x, tq = tokens(call);
   if (query >= tq || head >= call.heads) return;
   const int64_t row = query * call.heads + head, step = int64_t(call.q_rows) * call.heads;
   float top = -INFINITY, total = 0;
@@ -159,12 +173,18 @@ Status attention(const Attention& call, bf16* out, float* lse, float* scratch, i
   const int64_t useful = (call.k_rows + attention_part_keys - 1) / attention_part_keys;
   const int count = int(room < useful ? room : useful);
   const Parts parts = count > 1 ? Parts{scratch, scratch + count * rows * call.head_dim} : Parts{};
-  const Status status = with_width(call.head_dim, [&]<int D>() {
-    const unsigned slots = unsigned(rows / call.kv_heads / Forward<D>::rows) + unsigned(call.segments);
-    return launch(attention_kernel<D>,
+  const auto start = [&]<int D, int R>() {
+    using Shape = Forward<D, R>;
+    const unsigned slots = unsigned(rows / call.kv_heads / Shape::rows) + unsigned(call.segments);
+    return launch(attention_kernel<D, R>,
                   {.grid = {slots, unsigned(call.kv_heads), count > 1 ? unsigned(count) : 1}, .block = warps * 32,
-                   .shared = sizeof(typename Forward<D>::Tiles), .stream = stream},
+                   .shared = sizeof(typename Shape::Tiles), .stream = stream},
                   call, out, lse, parts);
+  };
+  const bool few = rows / call.kv_heads <= 64 * int64_t(call.segments);  // rows of most segments: one small tile holds them
+  const Status status = with_width(call.head_dim, [&]<int D>() {
+    if constexpr (D >= 128) return start.template operator()<D, 1>();
+    else return few ? start.template operator()<D, 1>() : start.template operator()<D, 2>();
   });
   if (!status.ok() || count <= 1) return status;
   return launch(attention_parts_kernel,

@@ -27,7 +27,7 @@ __device__ float* delta_at(bf16* dq, int64_t at) { return reinterpret_cast<float
 // A warp for a query and head.
 __global__ void __launch_bounds__(warps * 32) delta_kernel(Attention call, const bf16* dout, const bf16* out, bf16* dq) {
   const int64_t row = int64_t(blockIdx.x) * warps + threadIdx.x / 32;
-  if (row >= int64_t(call.cu_q[call.segments]) * call.heads) return;
+  if (row >= tokens(call) * call.heads) return;
   float sum = 0;
   for (int i = threadIdx.x % 32 * 2; i < call.head_dim; i += 64) {
     const int64_t at = row * call.head_dim + i;

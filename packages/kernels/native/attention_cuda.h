@@ -17,11 +17,15 @@ using Row = bf16[D + 8];
 
 // A block's segment, and where its tile begins in it.
 struct Part {
-  int64_t q_begin, k_begin;
-  int rows, keys, group, shift, begin;
+  int q_begin, k_begin, rows, keys, group, shift, begin;
   // Keys that row r sees, from the first on.
   __device__ int visible(int r) const { return max(0, r / group + 1 + shift); }
 };
+
+// Where segment i begins; never outside of the arrays, whatever the borders say.
+__device__ inline int border(const int32_t* cu, int segment, int limit) { return max(0, min(cu[segment], limit)); }
+// Tokens of all queries.
+__device__ inline int64_t tokens(const Attention& call) { return border(call.cu_q, call.segments, call.q_rows); }
 
 // Tile number `slot` of all segments, cut into tiles of `size` rows (of_keys: keys). Segment i has the slots from
 // ⌊its first row / size⌋ + i on, which are at least as many as it has tiles; false where this one is beyond them.
@@ -30,7 +34,7 @@ __device__ inline bool find_part(Part& part, const Attention& call, int slot, in
   const int limit = of_keys ? call.k_rows : call.q_rows;
   part.group = call.heads / call.kv_heads;
   const auto first_slot = [&](int segment) {
-    return int(int64_t(min(cu[segment], limit)) * (of_keys ? 1 : part.group) / size) + segment;
+    return int(int64_t(border(cu, segment, limit)) * (of_keys ? 1 : part.group) / size) + segment;
   };
   int segment = 0;
   for (int end = call.segments; segment + 1 < end;) {
@@ -38,10 +42,9 @@ __device__ inline bool find_part(Part& part, const Attention& call, int slot, in
     if (first_slot(middle) <= slot) segment = middle;
     else end = middle;
   }
-  const int q_begin = min(call.cu_q[segment], call.q_rows), queries = min(call.cu_q[segment + 1], call.q_rows) - q_begin;
-  const int k_begin = min(call.cu_k[segment], call.k_rows);
-  part.q_begin = q_begin, part.k_begin = k_begin;
-  part.keys = min(call.cu_k[segment + 1], call.k_rows) - k_begin;
+  part.q_begin = border(call.cu_q, segment, call.q_rows), part.k_begin = border(call.cu_k, segment, call.k_rows);
+  const int queries = border(call.cu_q, segment + 1, call.q_rows) - part.q_begin;
+  part.keys = border(call.cu_k, segment + 1, call.k_rows) - part.k_begin;
   part.rows = queries * part.group;
   part.shift = part.keys - queries;
   part.begin = (slot - first_slot(segment)) * size;
@@ -50,13 +53,13 @@ __device__ inline bool find_part(Part& part, const Attention& call, int slot, in
 
 // Where row r of the group of key head blockIdx.y lies in q and all that is like it, and in [heads, tq].
 __device__ inline int64_t row_at(const Attention& call, const Part& part, int r) {
-  return ((part.q_begin + r / part.group) * call.heads + blockIdx.y * part.group + r % part.group) * call.head_dim;
+  return (int64_t(part.q_begin + r / part.group) * call.heads + blockIdx.y * part.group + r % part.group) * call.head_dim;
 }
 __device__ inline int64_t lse_at(const Attention& call, const Part& part, int r) {
-  return int64_t(blockIdx.y * part.group + r % part.group) * call.cu_q[call.segments] + part.q_begin + r / part.group;
+  return int64_t(blockIdx.y * part.group + r % part.group) * tokens(call) + part.q_begin + r / part.group;
 }
 __device__ inline int64_t key_at(const Attention& call, const Part& part, int key) {
-  return ((part.k_begin + key) * call.kv_heads + blockIdx.y) * call.head_dim;
+  return (int64_t(part.k_begin + key) * call.kv_heads + blockIdx.y) * call.head_dim;
 }
 
 // Starts copying rows first … first + n - 1 of an array to a tile; zeros for those from `end` on and beyond head_dim.

@@ -142,7 +142,7 @@ void from_bf16(const Napi::CallbackInfo& info) {
 }
 }  // namespace
 
-Napi::Object export_cuda(Napi::Env env, Napi::Object exports) {
+void export_cuda(Napi::Env env, Napi::Object exports) {
   const Napi::Object cuda = Napi::Object::New(env);
   add_function(cuda, "rmsNorm", rms_norm);
   add_function(cuda, "rmsNormBackward", rms_norm_backward);
@@ -162,5 +162,4 @@ Napi::Object export_cuda(Napi::Env env, Napi::Object exports) {
   export_matmul_cuda(env, cuda);
   qlora::cuda::export_backend(env, exports);
   exports["cuda"] = cuda;
-  return exports;
 }

@@ -26,6 +26,6 @@ inline void add_function(Napi::Object exports, const char* name, void (*function
 }  // namespace qlora::cuda
 
 // Adds `cuda`, the operations on a device, and cudaBackend.
-Napi::Object export_cuda(Napi::Env env, Napi::Object exports);
+void export_cuda(Napi::Env env, Napi::Object exports);
 void export_attention_cuda(Napi::Object cuda);
 void export_matmul_cuda(Napi::Env env, Napi::Object cuda);

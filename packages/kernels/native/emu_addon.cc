@@ -4,7 +4,8 @@
 namespace {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   qlora::export_threads(env, exports);
-  return export_cuda(env, exports);
+  export_cuda(env, exports);
+  return exports;
 }
 }  // namespace
 NODE_API_MODULE(kernels, init)

@@ -79,7 +79,7 @@ export function compareOnDevice(
   try {
     for (const [name, x] of Object.entries(arrays)) {
       const aligned = operation.exact !== undefined && !operation.exact.includes(name);
-      on[name] = new Guarded(x, device, wide.has(name) ? "f32" : type, aligned ? 8 : before);
+      on[name] = new Guarded(x as HostArray, device, wide.has(name) ? "f32" : type, aligned ? 8 : before);
     }
     const devices = Object.fromEntries(Object.entries(on).map(([name, { array }]) => [name, array]));
     expect(operation.call(kernels, devices, options)).toBe(undefined);
@@ -97,4 +97,33 @@ export function compareOnDevice(
   } finally {
     for (const array of Object.values(on)) array[Symbol.dispose]();
   }
+}
+
+/**
+ * The public functions for arrays of the host, run on a device: each array is copied there and back, floats of attention
+ * rounded to bf16.
+ */
+export function onDevice(device: number | "cuda-emu"): typeof kernels {
+  const functions = { ...kernels } as unknown as Record<string, (...args: unknown[]) => void>;
+  const run =
+    (name: string) =>
+    (...args: unknown[]) => {
+      const lse = { attention: args[4], attentionBackward: args[5] }[name];
+      const there = new Map<unknown, Guarded>();
+      const send = (x: unknown): unknown => {
+        if (x !== null && typeof x === "object" && !ArrayBuffer.isView(x))
+          return Object.fromEntries(Object.entries(x).map(([key, value]) => [key, send(value)]));
+        if (!ArrayBuffer.isView(x)) return x;
+        const type = lse !== undefined && x !== lse ? "bf16" : "f32";
+        if (!there.has(x)) there.set(x, new Guarded(x as HostArray, device, type, 8));
+        return there.get(x)!.array;
+      };
+      try {
+        functions[name]!(...args.map(send));
+        for (const [x, array] of there) (x as Float32Array).set(array.read());
+      } finally {
+        for (const array of there.values()) array[Symbol.dispose]();
+      }
+    };
+  return new Proxy(kernels, { get: (_, name) => run(name as string) });
 }
