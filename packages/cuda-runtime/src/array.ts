@@ -10,7 +10,7 @@ const hostTypes = { f32: Float32Array, bf16: Uint16Array, i32: Int32Array, u8: U
 export type DType = keyof typeof hostTypes;
 
 /** The typed array of the host that holds the same bytes. */
-export type HostArray = InstanceType<(typeof hostTypes)[DType]>;
+export type HostArray = Float32Array | Uint16Array | Int32Array | Uint8Array | Int8Array;
 
 /**
  * `length` elements of a memory. Views (`subarray`) share the memory; whoever allocated frees it, and every view is then an
