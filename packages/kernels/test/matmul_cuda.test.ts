@@ -1,6 +1,13 @@
 // Dense products on the emulated device against float64 sums, in every order of its threads: sizes that fill tiles and that do
 // not, every combination of f32 and bf16.
-import { allocArray, type DeviceArray, emulations, type HostArray, type KernelAddon, toDevice } from "@qlora/cuda-runtime";
+import {
+  allocArray,
+  type DeviceArray,
+  emulations,
+  type HostArray,
+  type KernelAddon,
+  toDevice,
+} from "@qlora/cuda-runtime";
 import { loadAddon } from "@qlora/cuda-runtime/load";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type MatmulOptions, matmul, matmulGradWeight, matmulTransposed } from "../src/index.js";

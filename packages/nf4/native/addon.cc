@@ -4,6 +4,7 @@
 #include "qlora/napi.h"
 
 void export_codec(Napi::Env env, Napi::Object exports);     // codec_addon.cc
+void export_cuda(Napi::Env env, Napi::Object exports);      // cuda_addon.cc
 void export_products(Napi::Env env, Napi::Object exports);  // products_addon.cc
 
 namespace {
@@ -20,6 +21,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   qlora::export_simd(env, exports, qlora::tables<qlora::nf4::Codec>);
   exports["setSimd"] = Napi::Function::New(env, set_simd);
   export_codec(env, exports);
+  export_cuda(env, exports);
   export_products(env, exports);
   return exports;
 }

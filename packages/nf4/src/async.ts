@@ -1,9 +1,9 @@
 // quantize and dequantize a piece at a time, so that timers, sockets and signals are served in between. The kernels' threads do
 // the work as in the synchronous forms; the calling thread is busy for some milliseconds a piece.
-import { checkLength, decode, output } from "./codec.js";
+import { decode, output } from "./codec.js";
 import { allocate, encode, finish, granule } from "./encode.js";
 import { simd } from "./kernels.js";
-import { checkWeights, type Plan, plan } from "./plan.js";
+import { checkLength, checkWeights, type Plan, plan } from "./plan.js";
 import { shifts } from "./scales.js";
 import { checkTensor } from "./shape.js";
 import type { DequantizeOptions, QuantizedTensor, QuantizeOptions, Weights } from "./types.js";

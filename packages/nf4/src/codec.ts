@@ -1,8 +1,10 @@
 // quantize and dequantize, and their sizes.
 import { levels } from "./codebooks.js";
+import { type DeviceArray, type DeviceQuantizedTensor, isOnDevice } from "./device.js";
+import { type DeviceQuantizeOptions, dequantizeOnDevice, quantizeOnDevice } from "./device_codec.js";
 import { allocate, encode, finish } from "./encode.js";
 import { kernels } from "./kernels.js";
-import { checkWeights, plan } from "./plan.js";
+import { checkLength, checkWeights, plan } from "./plan.js";
 import { shifts } from "./scales.js";
 import { checkTensor, describe } from "./shape.js";
 import type { TiledWeights } from "./tile.js";
@@ -11,9 +13,18 @@ import type { DequantizeOptions, QuantizedTensor, QuantizeOptions, Weights } fro
 /**
  * Quantises weights to 4 bits.
  * @param weights the tensor's elements, row-major: f32, or bf16 / f16 words (`dtype`). All must be finite.
+ *
+ * Weights on a device (f32 or bf16) stay there: the result has the same bytes as the CPU's, in arrays that `options.alloc` makes.
+ * This waits for the device.
  * @throws {TypeError|RangeError} naming the argument and the numbers.
  */
-export function quantize(weights: Weights, options: QuantizeOptions): QuantizedTensor {
+export function quantize(weights: Weights, options: QuantizeOptions): QuantizedTensor;
+export function quantize(weights: DeviceArray, options: DeviceQuantizeOptions): DeviceQuantizedTensor;
+export function quantize(
+  weights: Weights | DeviceArray,
+  options: QuantizeOptions | DeviceQuantizeOptions,
+): QuantizedTensor | DeviceQuantizedTensor {
+  if (isOnDevice<DeviceArray>(weights)) return quantizeOnDevice(weights, options as DeviceQuantizeOptions);
   const p = plan(options);
   checkWeights(weights);
   checkLength(weights.length, p.n, p.shape);
@@ -22,13 +33,9 @@ export function quantize(weights: Weights, options: QuantizeOptions): QuantizedT
   return finish(p, results);
 }
 
-/** @throws {RangeError} unless as many weights came as the shape needs. */
-export function checkLength(length: number, n: number, shape: number[]): void {
-  if (length !== n) throw new RangeError(`weights has ${length} elements, shape [${shape.join(", ")}] needs ${n}`);
-}
-
 /**
  * The weights that a quantised tensor stands for, as f32 or, rounded to nearest even, as bf16 words.
+ * For a tensor on a device `out` must be given, a device array of f32 or bf16; the work is queued on the default stream.
  * @returns `out` where given, else a new array of n elements.
  */
 export function dequantize(
@@ -41,7 +48,16 @@ export function dequantize(
 ): Uint16Array;
 export function dequantize<T extends Weights>(q: QuantizedTensor, options: DequantizeOptions<T> & { out: T }): T;
 export function dequantize(q: QuantizedTensor, options: DequantizeOptions): Weights;
-export function dequantize(q: QuantizedTensor, options: DequantizeOptions = {}): Weights {
+export function dequantize(q: DeviceQuantizedTensor, options: { out: DeviceArray }): DeviceArray;
+export function dequantize(
+  q: QuantizedTensor | DeviceQuantizedTensor,
+  options: DequantizeOptions | { out: DeviceArray } = {},
+): Weights | DeviceArray {
+  if (isOnDevice<DeviceQuantizedTensor>(q)) return dequantizeOnDevice(q, options.out as DeviceArray);
+  return dequantizeOnHost(q, options as DequantizeOptions);
+}
+
+function dequantizeOnHost(q: QuantizedTensor, options: DequantizeOptions): Weights {
   const n = checkTensor(q);
   const out = output(n, options);
   decode(q, 0, n, shifts(q) ?? null, out);

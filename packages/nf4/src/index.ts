@@ -4,6 +4,18 @@ export { type BitsandbytesTensor, fromBitsandbytes, toBitsandbytes } from "./bit
 export { type Blockwise, type BlockwiseOptions, dequantizeBlockwise, quantizeBlockwise } from "./blockwise.js";
 export { codebookNames, levels } from "./codebooks.js";
 export { bytes, dequantize, quantize } from "./codec.js";
+export { type Cublas, cublas, NoCudaError } from "./cuda.js";
+export {
+  type Alloc,
+  type DeviceArray,
+  type DeviceNestedScales,
+  type DeviceQuantizedTensor,
+  freeTensor,
+  toDevice,
+  toHost,
+} from "./device.js";
+export type { DeviceQuantizeOptions } from "./device_codec.js";
+export type { DeviceProductOptions } from "./device_products.js";
 export { dynamicMapSigned, dynamicMapUnsigned } from "./dynamic-map.js";
 export { setSimd, setThreads, simd, simds, threads } from "./kernels.js";
 export { matmul, matmulTransposed, type ProductOptions } from "./products.js";

@@ -2,3 +2,4 @@
 import type { Native } from "./native.js";
 
 export const native: Native | undefined = undefined;
+export const loadEmulated = (): undefined => undefined;

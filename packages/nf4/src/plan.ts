@@ -52,6 +52,11 @@ export function checkWeights(weights: Weights, name = "weights"): void {
     throw new TypeError(`${name} must be a Float32Array or a Uint16Array, got ${describe(weights)}`);
 }
 
+/** @throws {RangeError} unless as many weights came as the shape needs. */
+export function checkLength(length: number, n: number, shape: number[]): void {
+  if (length !== n) throw new RangeError(`weights has ${length} elements, shape [${shape.join(", ")}] needs ${n}`);
+}
+
 /** @throws {RangeError} unless `value` is among `allowed`. */
 export function oneOf<T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
   if (!allowed.includes(value as T))

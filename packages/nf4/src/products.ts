@@ -1,5 +1,7 @@
 // Matrix products straight from 4 bits: x·Wᵀ forward and dy·W backward.
 import { levels } from "./codebooks.js";
+import { type DeviceArray, type DeviceQuantizedTensor, isOnDevice } from "./device.js";
+import { type DeviceProductOptions, productOnDevice } from "./device_products.js";
 import { levelScale } from "./int8_reference.js";
 import { simd } from "./kernels.js";
 import { native } from "./native.js";
@@ -23,9 +25,14 @@ export interface ProductOptions {
 /**
  * y [m, n] = x [m, k]·Wᵀ for quantised weights W [n, k]; m is x.length / k. Weights are decoded on the way, never stored.
  * Sums are f32; their order depends on the sizes and the instruction set, never on the number of threads.
+ *
+ * With x and q on a device (x and `out` in f32 or bf16) it is queued on the default stream: activations are multiplied in bf16, weights
+ * rounded to it as `dequantize` does, except for up to 4 rows of bf16 x, whose weights stay f32.
  * @throws {TypeError|RangeError} naming the argument and the numbers.
  */
-export function matmul(x: Float32Array, q: QuantizedTensor | TiledWeights, options: ProductOptions = {}): Float32Array {
+export function matmul(x: Float32Array, q: QuantizedTensor | TiledWeights, options?: ProductOptions): Float32Array;
+export function matmul(x: DeviceArray, q: DeviceQuantizedTensor, options: DeviceProductOptions): DeviceArray;
+export function matmul(x: Input, q: Tensor, options: Options = {}): Input {
   return product(false, "x", x, q, options);
 }
 
@@ -33,12 +40,24 @@ export function matmul(x: Float32Array, q: QuantizedTensor | TiledWeights, optio
 export function matmulTransposed(
   dy: Float32Array,
   q: QuantizedTensor | TiledWeights,
-  options: ProductOptions = {},
-): Float32Array {
+  options?: ProductOptions,
+): Float32Array;
+export function matmulTransposed(dy: DeviceArray, q: DeviceQuantizedTensor, options: DeviceProductOptions): DeviceArray;
+export function matmulTransposed(dy: Input, q: Tensor, options: Options = {}): Input {
   return product(true, "dy", dy, q, options);
 }
 
-function product(
+type Input = Float32Array | DeviceArray;
+type Tensor = QuantizedTensor | TiledWeights | DeviceQuantizedTensor;
+type Options = ProductOptions | DeviceProductOptions;
+
+function product(transposed: boolean, name: string, x: Input, q: Tensor, options: Options): Input {
+  if (isOnDevice<DeviceQuantizedTensor>(q))
+    return productOnDevice(transposed, name, x as DeviceArray, q, options as DeviceProductOptions);
+  return productOnHost(transposed, name, x as Float32Array, q, options as ProductOptions);
+}
+
+function productOnHost(
   transposed: boolean,
   name: string,
   x: Float32Array,

@@ -1,8 +1,8 @@
 // Weights in, codes out, a piece at a time: a tensor never has to be in memory as a whole.
 import { pieceOf, turn } from "./async.js";
-import { checkLength, decode } from "./codec.js";
+import { decode } from "./codec.js";
 import { allocate, encode, granule } from "./encode.js";
-import { checkWeights, oneOf, type Plan, plan } from "./plan.js";
+import { checkLength, checkWeights, oneOf, type Plan, plan } from "./plan.js";
 import { nest, shifts } from "./scales.js";
 import { blocks, checkTensor } from "./shape.js";
 import type { NestedScales, QuantizedTensor, QuantizeOptions, Weights } from "./types.js";
