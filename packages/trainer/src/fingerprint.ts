@@ -1,7 +1,7 @@
 // Whether a checkpoint belongs to a run: the same model, the same data, a configuration that can continue it.
 import { createHash } from "node:crypto";
 import type { EncodedExample } from "@qlora/data";
-import { linears, type Model, toHost, type Weight } from "@qlora/transformer";
+import { hostTensor, linears, type Model, toHost, type Weight } from "@qlora/transformer";
 import { TrainError } from "./error.js";
 import { basePrecision, snakeCase, type TrainConfig } from "./schema.js";
 
@@ -87,7 +87,7 @@ function modelHash(model: Model): string {
 
 /** What is kept of a weight, the same wherever the model is and however it is laid out. */
 function stored(weight: Weight): Float32Array | Uint16Array | Uint8Array {
-  if (weight.kind === "4bit") return hostCodes(weight.data);
+  if (weight.kind === "4bit") return hostTensor(weight.data).codes;
   return weight.kind === "8bit" ? weight.data.codes : toHost(weight.data as Float32Array | Uint16Array);
 }
 

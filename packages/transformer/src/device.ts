@@ -78,9 +78,9 @@ export function placeWeight(weight: Weight, device: Device, name: string): Weigh
       `${name}: precision int8 is for --device cpu; use nf4, fp4, bf16 or f32`,
     );
   if (weight.kind === "4bit") {
-    if ("codes" in weight.data && weight.data.codes instanceof DeviceArray) return weight;
-    const host = nf4.untile(weight.data as nf4.QuantizedTensor | nf4.TiledWeights);
-    return { kind: "4bit", n, k, data: nf4.toDevice(host, (array) => upload(array, { device, label: name })) };
+    if ("device" in weight.data) return weight;
+    const alloc: nf4.Alloc = (dtype, length) => allocArray(dtype, length, { device, label: name });
+    return { kind: "4bit", n, k, data: nf4.toDevice(nf4.untile(weight.data), alloc) };
   }
   const grad = weight.grad && place(toHost(weight.grad), device, `${name} gradient`);
   return { kind: "dense", n, k, data: place(toHost(weight.data), device, name), ...(grad ? { grad } : {}) };

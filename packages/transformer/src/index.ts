@@ -37,5 +37,5 @@ export {
   saveWeights,
   writeFolder,
 } from "./save.js";
-export type { Compute, Precision, Weight } from "./weight.js";
+export { type Compute, hostTensor, type Precision, type Weight } from "./weight.js";
 export { Workspace } from "./workspace.js";

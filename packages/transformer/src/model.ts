@@ -183,7 +183,7 @@ export function freeModel(model: Model): void {
   };
   const linear = ({ weight, adapter }: Linear) => {
     if (weight.kind === "dense") free(weight.data, weight.grad);
-    else if (weight.kind === "4bit") nf4.freeDevice(weight.data as nf4.DeviceQuantizedTensor);
+    else if (weight.kind === "4bit" && "device" in weight.data) nf4.freeTensor(weight.data);
     if (adapter) free(adapter.a, adapter.b, adapter.gradA, adapter.gradB);
   };
   for (const layer of layers) {

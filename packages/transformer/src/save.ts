@@ -24,6 +24,7 @@ import {
   writeSafetensors,
 } from "@qlora/safetensors";
 import { readModelConfig } from "./config.js";
+import { toHost } from "./device.js";
 import { ModelError } from "./error.js";
 import { linearKeys, linearName, type Model, tensorShapes } from "./model.js";
 import { checkpointSource, type Source } from "./source.js";
@@ -126,10 +127,10 @@ export function saveWeights(model: Model, path: string, dtype: FullDtype): void 
   byName.set("model.embed_tokens.weight", () => toFloat32(model.embedding.weight));
   model.layers.forEach((layer, i) => {
     for (const key of linearKeys) byName.set(`${linearName(i, key)}.weight`, () => toFloat32(layer[key].weight));
-    byName.set(`${layer.inputNorm.name}.weight`, () => layer.inputNorm.weight);
-    byName.set(`${layer.postAttentionNorm.name}.weight`, () => layer.postAttentionNorm.weight);
+    byName.set(`${layer.inputNorm.name}.weight`, () => toHost(layer.inputNorm.weight as Float32Array));
+    byName.set(`${layer.postAttentionNorm.name}.weight`, () => toHost(layer.postAttentionNorm.weight as Float32Array));
   });
-  byName.set("model.norm.weight", () => model.norm.weight);
+  byName.set("model.norm.weight", () => toHost(model.norm.weight as Float32Array));
   byName.set("lm_head.weight", () => toFloat32(model.head.weight));
   const tensors = Array.from(
     tensorShapes(model.config),

@@ -19,7 +19,8 @@ export type Compute = "f32" | "int8";
 
 /** y [m, n] = x [m, k]·Wᵀ, or += with `accumulate`. */
 export function matmul(x: Floats, w: Weight, y: Floats, m: number, compute: Compute = "f32", accumulate = false): void {
-  if (w.kind === "4bit") nf4.matmul(rows(x, m, w.k), w.data, { out: rows(y, m, w.n), accumulate, compute });
+  const [input, out] = [rows(x, m, w.k), rows(y, m, w.n)];
+  if (w.kind === "4bit") product(nf4.matmul, input, w.data, out, accumulate, compute);
   else kernels.matmul(x, dense(w), y, { m, n: w.n, k: w.k, accumulate });
 }
 
@@ -32,8 +33,22 @@ export function matmulTransposed(
   compute: Compute = "f32",
   accumulate = false,
 ): void {
-  if (w.kind === "4bit") nf4.matmulTransposed(rows(dy, m, w.n), w.data, { out: rows(dx, m, w.k), accumulate, compute });
+  const [input, out] = [rows(dy, m, w.n), rows(dx, m, w.k)];
+  if (w.kind === "4bit") product(nf4.matmulTransposed, input, w.data, out, accumulate, compute);
   else kernels.matmulTransposed(dy, dense(w), dx, { m, n: w.n, k: w.k, accumulate });
+}
+
+/** A product with 4-bit weights, where they are. */
+function product(
+  multiply: typeof nf4.matmul,
+  input: Floats,
+  weights: (Weight & { kind: "4bit" })["data"],
+  out: Floats,
+  accumulate: boolean,
+  compute: Compute,
+): void {
+  if ("device" in weights) multiply(input as DeviceArray, weights, { out: out as DeviceArray, accumulate });
+  else multiply(input as Float32Array, weights, { out: out as Float32Array, accumulate, compute });
 }
 
 /** grad += dyᵀ·x for a weight that trains; nothing for a frozen one. */
@@ -49,10 +64,15 @@ export function quantize8bit(data: Float32Array, n: number, k: number, blockSize
   return { kind: "8bit", n, k, data: nf4.quantizeBlockwise(data, { map: linearMap, blockSize }) };
 }
 
+/** A 4-bit weight as it is stored in files, wherever it is. */
+export function hostTensor(data: (Weight & { kind: "4bit" })["data"]): nf4.QuantizedTensor {
+  return "device" in data ? nf4.toHost(data) : nf4.untile(data);
+}
+
 /** The weight as f32 [n, k] on the host: a copy, except for f32 weights that are there. */
 export function toFloat32(w: Weight): Float32Array {
   if (w.kind === "8bit") return nf4.dequantizeBlockwise(w.data);
-  if (w.kind === "4bit") return nf4.dequantize(nf4.untile(hostWeights(w.data))) as Float32Array;
+  if (w.kind === "4bit") return nf4.dequantize(hostTensor(w.data)) as Float32Array;
   const data = toHost(w.data as Float32Array | Uint16Array);
   if (data instanceof Float32Array) return data;
   const out = new Float32Array(data.length);
@@ -62,7 +82,7 @@ export function toFloat32(w: Weight): Float32Array {
 
 /** Bytes in memory, the gradient included. */
 export function weightBytes(w: Weight): number {
-  if (w.kind === "4bit") return nf4.bytes(w.data);
+  if (w.kind === "4bit") return nf4.bytes(hostTensor(w.data));
   if (w.kind === "8bit") return w.data.codes.byteLength + w.data.absmax.byteLength;
   return byteLength(w.data) + (w.grad ? byteLength(w.grad) : 0);
 }
