@@ -19,6 +19,12 @@ void add(const Napi::CallbackInfo& info) {
   const int64_t n = args.size("n");
   check(info.Env(), sample::add(x, y, z, n, args.pointer("stream")), "add");
 }
+void exp2(const Napi::CallbackInfo& info) {
+  Args args(info);
+  auto *x = pointer<float>(args, "x"), *y = pointer<float>(args, "y");
+  const int64_t n = args.size("n");
+  check(info.Env(), sample::exp2(x, y, n, args.pointer("stream")), "exp2");
+}
 void sum(const Napi::CallbackInfo& info) {
   Args args(info);
   auto *x = pointer<float>(args, "x"), *partial = pointer<float>(args, "partial"), *result = pointer<float>(args, "result");
@@ -63,6 +69,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   qlora::export_threads(env, exports);
   qlora::cuda::export_backend(env, exports);
   exports["add"] = Napi::Function::New(env, add);
+  exports["exp2"] = Napi::Function::New(env, [](const Napi::CallbackInfo& info) { exp2(info); });
   exports["sum"] = Napi::Function::New(env, sum);
   exports["matmul"] = Napi::Function::New(env, matmul);
   exports["matmulS8"] = Napi::Function::New(env, matmul_s8);

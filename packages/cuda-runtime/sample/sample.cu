@@ -14,6 +14,11 @@ __global__ void add_kernel(const float* x, const float* y, float* z, int64_t n) 
   if (i < n) z[i] = x[i] + y[i];
 }
 
+__global__ void exp2_kernel(const float* x, float* y, int64_t n) {
+  const int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i < n) y[i] = ptx::exp2(x[i]);
+}
+
 // One value a block: a tree over shared memory down to a warp, then shuffles.
 __global__ void __launch_bounds__(256) sum_kernel(const float* x, float* result, int64_t n) {
   QLORA_SHARED_STATIC(float, tree, [256]);
@@ -156,6 +161,10 @@ const bf16* as_bf16(const uint16_t* p) { return reinterpret_cast<const bf16*>(p)
 
 Status add(const float* x, const float* y, float* z, int64_t n, Stream stream) {
   return launch(add_kernel, {.grid = blocks(n, 256), .block = 256, .stream = stream}, x, y, z, n);
+}
+
+Status exp2(const float* x, float* y, int64_t n, Stream stream) {
+  return launch(exp2_kernel, {.grid = blocks(n, 256), .block = 256, .stream = stream}, x, y, n);
 }
 
 Status sum(const float* x, float* partial, float* result, int64_t n, Stream stream) {

@@ -13,6 +13,9 @@ using qlora::cuda::Stream;
 // z = x + y.
 Status add(const float* x, const float* y, float* z, int64_t n, Stream stream);
 
+// y = 2^x, to 2 ulp; 0 where that is below 2^-126.
+Status exp2(const float* x, float* y, int64_t n, Stream stream);
+
 // *result = Σ x, in a fixed order: the same bits on every run. partial [256] is scratch.
 Status sum(const float* x, float* partial, float* result, int64_t n, Stream stream);
 

@@ -43,10 +43,7 @@ __global__ void __launch_bounds__(warps * 32) attention_kernel(Attention call, b
   };
 
   float top[R][2], sum[R][2] = {}, result[R][D / 8][4] = {};
-#pragma unroll
-  for (int r = 0; r < R; ++r)
-#pragma unroll
-    for (int half = 0; half < 2; ++half) top[r][half] = -INFINITY;
+  for_halves<R>([&](int r, int half) { top[r][half] = -INFINITY; });
   uint32_t fq[R][D / 16][4];  // all of q, where registers suffice
   if (begin < end) {
     copy_rows<D>(tiles->q, Shape::rows, call.q, part.begin, part.rows, head_dim, query_offset);
@@ -61,9 +58,10 @@ __global__ void __launch_bounds__(warps * 32) attention_kernel(Attention call, b
         for (int column = 0; column < D; column += 16) rows_of<D>(tiles->q + warp * 16 * R)(fq[r][column / 16], r, column);
   }
   const auto queries = [&](uint32_t(&f)[4], int r, int column) {
-    if constexpr (D == 256) return rows_of<D>(tiles->q + warp * 16 * R)(f, r, column);
+    if constexpr (D == 256) rows_of<D>(tiles->q + warp * 16 * R)(f, r, column);
+    else
 #pragma unroll
-    for (int i = 0; i < 4; ++i) f[i] = fq[r][column / 16][i];
+      for (int i = 0; i < 4; ++i) f[i] = fq[r][column / 16][i];
   };
   const float scale2 = call.scale * log2_e;
   for (int k0 = begin; k0 < end; k0 += N) {
@@ -78,67 +76,51 @@ __global__ void __launch_bounds__(warps * 32) attention_kernel(Attention call, b
     if (!busy) continue;
 
     if (k0 + N > part.visible(warp_row)) {
-#pragma unroll
-      for (int r = 0; r < R; ++r)
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-          const int sees = part.visible(warp_row + 16 * r + 8 * half + lane / 4) - k0 - lane % 4 * 2;
-#pragma unroll
-          for (int n = 0; n < N / 8; ++n)
-#pragma unroll
-            for (int i = 0; i < 2; ++i)
-              if (n * 8 + i >= sees) s[r][n][2 * half + i] = -INFINITY;
-        }
-    }
-#pragma unroll
-    for (int r = 0; r < R; ++r)
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        float largest = top[r][half];
-#pragma unroll
-        for (int n = 0; n < N / 8; ++n) largest = fmaxf(largest, fmaxf(s[r][n][2 * half], s[r][n][2 * half + 1]));
-        largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 1));
-        largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 2));
-        const float base = largest == -INFINITY ? 0 : largest * scale2;
-        const float shrink = ptx::exp2(top[r][half] * scale2 - base);
-        top[r][half] = largest;
-        sum[r][half] *= shrink;
+      for_halves<R>([&](int r, int half) {
+        const int seen = part.visible(warp_row + 16 * r + 8 * half + lane / 4) - k0 - lane % 4 * 2;
 #pragma unroll
         for (int n = 0; n < N / 8; ++n)
 #pragma unroll
-          for (int i = 2 * half; i < 2 * half + 2; ++i) {
-            s[r][n][i] = ptx::exp2(fmaf(s[r][n][i], scale2, -base));
-            sum[r][half] += s[r][n][i];
-          }
+          for (int odd = 0; odd < 2; ++odd)
+            if (n * 8 + odd >= seen) s[r][n][2 * half + odd] = -INFINITY;
+      });
+    }
+    for_halves<R>([&](int r, int half) {
+      float largest = top[r][half];
 #pragma unroll
-        for (int n = 0; n < D / 8; ++n) result[r][n][2 * half] *= shrink, result[r][n][2 * half + 1] *= shrink;
-      }
+      for (int n = 0; n < N / 8; ++n) largest = fmaxf(largest, fmaxf(s[r][n][2 * half], s[r][n][2 * half + 1]));
+      largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 1));
+      largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 2));
+      const float base = largest == -INFINITY ? 0 : largest * scale2;
+      const float shrink = ptx::exp2(top[r][half] * scale2 - base);
+      top[r][half] = largest;
+      sum[r][half] *= shrink;
+#pragma unroll
+      for (int n = 0; n < N / 8; ++n)
+#pragma unroll
+        for (int i = 2 * half; i < 2 * half + 2; ++i) {
+          s[r][n][i] = ptx::exp2(fmaf(s[r][n][i], scale2, -base));
+          sum[r][half] += s[r][n][i];
+        }
+#pragma unroll
+      for (int n = 0; n < D / 8; ++n) result[r][n][2 * half] *= shrink, result[r][n][2 * half + 1] *= shrink;
+    });
     multiply_columns<D, D>(result, s, tiles->v);
   }
 
-#pragma unroll
-  for (int r = 0; r < R; ++r)
-#pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      float total = sum[r][half];
-      total += __shfl_xor_sync(~0u, total, 1);
-      total += __shfl_xor_sync(~0u, total, 2);
-      const int row = warp_row + 16 * r + 8 * half + lane / 4;
-      if (row >= part.rows) continue;
-      const float inverse = total == 0 ? 0 : 1 / total;
-      const float logarithm = total == 0 ? -INFINITY : top[r][half] * call.scale + logf(total);
-      const int64_t at = row_at(call, part, row);
-      const int64_t shift = int64_t(blockIdx.z) * call.q_rows * call.heads;
-      if (lane % 4 == 0) *(parts.lse ? parts.lse + shift + at / head_dim : lse + lse_at(call, part, row)) = logarithm;
-#pragma unroll
-      for (int n = 0; n < D / 8; ++n) {
-        const int column = n * 8 + lane % 4 * 2;
-        const float low = result[r][n][2 * half] * inverse, high = result[r][n][2 * half + 1] * inverse;
-        if (column >= head_dim) continue;
-        if (parts.out) *reinterpret_cast<float2*>(parts.out + shift * head_dim + at + column) = make_float2(low, high);
-        else *reinterpret_cast<uint32_t*>(out + at + column) = ptx::pack_bf16(low, high);
-      }
-    }
+  for_halves<R>([&](int r, int half) {
+    float total = sum[r][half];
+    total += __shfl_xor_sync(~0u, total, 1);
+    total += __shfl_xor_sync(~0u, total, 2);
+    const int row = warp_row + 16 * r + 8 * half + lane / 4;
+    if (row >= part.rows) return;
+    const float inverse = total == 0 ? 0 : 1 / total;
+    const float logarithm = total == 0 ? -INFINITY : top[r][half] * call.scale + logf(total);
+    const int64_t at = row_at(call, part, row), shift = int64_t(blockIdx.z) * call.q_rows * call.heads;
+    if (lane % 4 == 0) *(parts.lse ? parts.lse + shift + at / head_dim : lse + lse_at(call, part, row)) = logarithm;
+    if (parts.out) store_row<D>(parts.out + shift * head_dim + at, result[r], half, inverse, 0, head_dim);
+    else store_row<D>(out + at, result[r], half, inverse, 0, head_dim);
+  });
 }
 
 // A warp puts the parts of one query and head together: block (query, head / 4).

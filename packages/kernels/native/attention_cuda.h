@@ -132,6 +132,51 @@ __device__ inline void multiply_columns(float (&sums)[R][C / 8][4], const float 
   }
 }
 
+// Calls f(r, half) for the rows of 16·R that a lane has a part of: 16·r + 8·half + lane / 4.
+template <int R, class F>
+__device__ inline void for_halves(F f) {
+#pragma unroll
+  for (int r = 0; r < R; ++r)
+#pragma unroll
+    for (int half = 0; half < 2; ++half) f(r, half);
+}
+
+// Walks over count tiles: fetch(tile, stage) starts copies, use(tile, stage) works on them between two barriers.
+template <int stages, class F, class G>
+__device__ inline void walk_tiles(int count, F fetch, G use) {
+  const auto start = [&](int tile) {
+    fetch(tile, tile % stages);
+    ptx::copy_commit();
+  };
+  if (count > 0) start(0);
+  for (int tile = 0; tile < count; ++tile) {
+    if (stages > 1 && tile + 1 < count) {
+      start(tile + 1);
+      ptx::copy_wait<1>();
+    } else {
+      ptx::copy_wait<0>();
+    }
+    __syncthreads();  // everyone's copies of this tile are here
+    use(tile, tile % stages);
+    __syncthreads();  // nobody reads it any more
+    if (stages == 1 && tile + 1 < count) start(tile + 1);
+  }
+}
+
+// A lane's two columns of each eight in one row of a fragment, times a factor, as columns `first` … of a row in memory.
+__device__ inline void store_pair(bf16* p, float low, float high) {
+  *reinterpret_cast<uint32_t*>(p) = ptx::pack_bf16(low, high);
+}
+__device__ inline void store_pair(float* p, float low, float high) { *reinterpret_cast<float2*>(p) = make_float2(low, high); }
+template <int C, class T>
+__device__ inline void store_row(T* row, const float (&sums)[C / 8][4], int half, float factor, int first, int head_dim) {
+#pragma unroll
+  for (int n = 0; n < C / 8; ++n) {
+    const int column = first + n * 8 + threadIdx.x % 4 * 2;
+    if (column < head_dim) store_pair(row + column, sums[n][2 * half] * factor, sums[n][2 * half + 1] * factor);
+  }
+}
+
 // The narrowest of the widths that kernels exist for which holds head_dim: f.template operator()<D>().
 template <class F>
 Status with_width(int head_dim, F f) {

@@ -1,12 +1,9 @@
 // Every operation but the matrix products and attention on the emulated device, in every order of its threads.
-import { emulations, type KernelAddon, leaks } from "@qlora/cuda-runtime";
-import { loadAddon } from "@qlora/cuda-runtime/load";
+import { leaks } from "@qlora/cuda-runtime";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { BF16, compareOnDevice } from "./device.js";
+import { BF16, compareOnDevice, DEVICE_EXP, places } from "./device.js";
 import { operations } from "./operations.js";
-
-const addon = loadAddon<KernelAddon>("kernels.emu", new URL("../src/index.js", import.meta.url).href);
 
 /** Sizes with several blocks, several turns of a block, and ragged ends. */
 const larger: Record<string, object> = {
@@ -24,19 +21,22 @@ const larger: Record<string, object> = {
 };
 const tested = operations.filter(({ name }) => name in larger);
 
-describe.each(emulations)("$schedule, $copies copies", ({ schedule, copies }) => {
-  beforeAll(() => addon.setEmulation!(schedule, copies, 1));
+const exponentials = ["swiglu", "swigluBackward", "crossEntropy"];
+
+describe.each(places)("$place", ({ device, prepare }) => {
+  beforeAll(prepare);
   describe.each(["f32", "bf16"] as const)("%s", (type) => {
     test.each(tested)("$name", (operation) => {
-      const tolerance = type === "bf16" ? BF16 : operation.tolerance;
+      const f32 = exponentials.includes(operation.name) ? DEVICE_EXP : operation.tolerance;
+      const tolerance = type === "bf16" ? BF16 : f32;
       for (const before of [8, 3]) {
         fc.assert(
           fc.property(operation.options, (options) =>
-            compareOnDevice(operation, options, "cuda-emu", { type, before, tolerance }),
+            compareOnDevice(operation, options, device, { type, before, tolerance }),
           ),
           { numRuns: 4 },
         );
-        compareOnDevice(operation, { ...operation.large, ...larger[operation.name] }, "cuda-emu", {
+        compareOnDevice(operation, { ...operation.large, ...larger[operation.name] }, device, {
           type,
           before,
           tolerance,

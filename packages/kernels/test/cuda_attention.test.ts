@@ -1,11 +1,9 @@
 // Attention on the emulated device, in every order of its threads.
-import { emulations, type KernelAddon, leaks } from "@qlora/cuda-runtime";
-import { loadAddon } from "@qlora/cuda-runtime/load";
+import { leaks } from "@qlora/cuda-runtime";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { BF16, compareOnDevice } from "./device.js";
+import { BF16, compareOnDevice, places } from "./device.js";
 import { operations } from "./operations.js";
 
-const addon = loadAddon<KernelAddon>("kernels.emu", new URL("../src/index.js", import.meta.url).href);
 const [forward, backward] = ["attention", "attentionBackward"].map((name) => operations.find((o) => o.name === name)!);
 
 const segments = (...lengths: [queries: number, keys: number][]) =>
@@ -20,11 +18,11 @@ const shapes = [
   { heads: 1, kvHeads: 1, headDim: 200, segments: segments([67, 67]) },
 ].map((shape) => ({ ...shape, scale: shape.headDim ** -0.5 }));
 
-describe.each(emulations)("$schedule, $copies copies", ({ schedule, copies }) => {
-  beforeAll(() => addon.setEmulation!(schedule, copies, 1));
+describe.each(places)("$place", ({ device, prepare }) => {
+  beforeAll(prepare);
   test.each(shapes)("heads $heads / $kvHeads of $headDim", (shape) => {
-    compareOnDevice(forward!, shape, "cuda-emu", { type: "bf16", before: 0, tolerance: BF16 });
-    compareOnDevice(backward!, shape, "cuda-emu", { type: "bf16", before: 0, tolerance: 2 * BF16 });
+    compareOnDevice(forward!, shape, device, { type: "bf16", before: 0, tolerance: BF16 });
+    compareOnDevice(backward!, shape, device, { type: "bf16", before: 0, tolerance: 2 * BF16 });
   });
 });
 

@@ -3,19 +3,17 @@
 import {
   allocArray,
   type DeviceArray,
+  devices,
   emulations,
   type HostArray,
-  type KernelAddon,
   leaks,
   toDevice,
 } from "@qlora/cuda-runtime";
-import { loadAddon } from "@qlora/cuda-runtime/load";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import * as kernels from "../src/index.js";
 import { expectClose, FLOAT32_SUMS, random } from "./compare.js";
-import { BF16, rounded, widened } from "./device.js";
+import { addon, BF16, rounded, widened } from "./device.js";
 
-const addon = loadAddon<KernelAddon>("kernels.emu", new URL("../src/index.js", import.meta.url).href);
 const device = "cuda-emu";
 
 const arrays: DeviceArray[] = [];
@@ -59,7 +57,7 @@ describe("refused", () => {
     expect(() => run({}, lse)).toThrow(/^q must be a device array of bf16$/);
   });
 
-  test.skipIf(process.env.QLORA_GPU)("a GPU, where there is none", () => {
+  test.skipIf(devices().devices.length > 0)("a GPU, where there is none", () => {
     const x = { device: 0, dtype: "f32", length: 4, pointer: 0n } as const;
     expect(() => kernels.scale(x, 2, { n: 4 })).toThrow();
   });

@@ -1,5 +1,14 @@
 // Operations on a device against the CPU's public functions of the same names, on the same bf16-rounded inputs.
-import { allocArray, type DeviceArray, type HostArray } from "@qlora/cuda-runtime";
+import {
+  allocArray,
+  type DeviceArray,
+  type DeviceId,
+  devices,
+  emulations,
+  type HostArray,
+  type KernelAddon,
+} from "@qlora/cuda-runtime";
+import { loadAddon } from "@qlora/cuda-runtime/load";
 import { expect } from "vitest";
 import * as kernels from "../src/index.js";
 import { expectClose } from "./compare.js";
@@ -7,6 +16,22 @@ import type { Arrays, Operation, Options } from "./operations.js";
 
 /** Values of 8 bits: a rounding is half a unit, 2^-9 of the value; another half for what is rounded on the way. */
 export const BF16 = 2 ** -8;
+
+/** A GPU's __expf is good to 2 + ⌊1.16 · |x|⌋ ulp of 2^-24 (CUDA C++ Programming Guide); |x| is at most 40 here. */
+export const DEVICE_EXP = 4e-6;
+
+/** kernels.emu.node: the one that the functions of the package load, too. */
+export const addon = loadAddon<KernelAddon>("kernels.emu", new URL("../src/index.js", import.meta.url).href);
+
+/** Where tests run: on the emulator with its threads in every order, and on GPUs where there are any. */
+export const places: { place: string; device: DeviceId; prepare: () => void }[] = [
+  ...emulations.map(({ schedule, copies }) => ({
+    place: `cuda-emu, ${schedule}, ${copies} copies`,
+    device: "cuda-emu" as const,
+    prepare: () => addon.setEmulation!(schedule, copies, 1),
+  })),
+  ...devices().devices.map(({ id, name }) => ({ place: name, device: id, prepare: () => {} })),
+];
 
 export type Type = "f32" | "bf16";
 
@@ -39,7 +64,7 @@ class Guarded implements Disposable {
   readonly #whole: DeviceArray;
   readonly #narrow: boolean;
 
-  constructor(host: HostArray, device: number | "cuda-emu", type: Type, before: number) {
+  constructor(host: HostArray, device: DeviceId, type: Type, before: number) {
     this.#narrow = type === "bf16" && host instanceof Float32Array;
     const bytes = this.#narrow ? rounded(host as Float32Array) : host;
     const dtype = bytes instanceof Float32Array ? "f32" : bytes instanceof Uint16Array ? "bf16" : "i32";
@@ -70,7 +95,7 @@ class Guarded implements Disposable {
 export function compareOnDevice(
   operation: Operation,
   options: Options,
-  device: number | "cuda-emu",
+  device: DeviceId,
   { type, before, tolerance }: { type: Type; before: number; tolerance: number },
 ): void {
   const arrays = operation.arrays(options);
@@ -103,7 +128,7 @@ export function compareOnDevice(
  * The public functions for arrays of the host, run on a device: each array is copied there and back, floats of attention
  * rounded to bf16.
  */
-export function onDevice(device: number | "cuda-emu"): typeof kernels {
+export function onDevice(device: DeviceId): typeof kernels {
   const functions = { ...kernels } as unknown as Record<string, (...args: unknown[]) => void>;
   const run =
     (name: string) =>

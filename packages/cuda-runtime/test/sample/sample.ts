@@ -4,6 +4,7 @@ import { alloc, copy, type DeviceId, type KernelAddon, type Memory } from "../..
 
 export interface Sample extends KernelAddon {
   add(x: bigint, y: bigint, z: bigint, n: number, stream: bigint): void;
+  exp2(x: bigint, y: bigint, n: number, stream: bigint): void;
   sum(x: bigint, partial: bigint, result: bigint, n: number, stream: bigint): void;
   matmul(a: bigint, b: bigint, c: bigint, m: number, n: number, k: number, stream: bigint): void;
   matmulS8(a: bigint, b: bigint, c: bigint, m: number, n: number, k: number, stream: bigint): void;

@@ -28,6 +28,16 @@ export function sampleSuite(sample: Sample, device: DeviceId): void {
     expect(download(dz, new Float32Array(n))).toEqual(x.map((value, i) => value + y[i]!));
   });
 
+  test("exp2", () => {
+    const x = Float32Array.of(0, 1, -3, 0.5, -0.3, 20.7, -125.5, -140, -Infinity, 128, Number.NaN);
+    using dx = upload(device, x);
+    using dy = alloc(x.byteLength, { device });
+    sample.exp2(dx.pointer, dy.pointer, x.length, 0n);
+    const y = download(dy, new Float32Array(x.length));
+    for (let i = 0; i < 7; i++) expect(Math.abs(y[i]! / 2 ** x[i]! - 1)).toBeLessThan(4 * 2 ** -24); // 2 ulp
+    expect([...y.subarray(7)]).toEqual([0, 0, Infinity, Number.NaN]);
+  });
+
   test.each([1, 31, 1000, 300_000])("sum %i, the same bits each time", (n) => {
     const x = Float32Array.from(values(n, 3));
     using dx = upload(device, x);
