@@ -1,5 +1,5 @@
 // Cross-entropy fused with its gradient.
-import { native } from "./native.js";
+import { type Floats, type Ints, operations } from "./cuda.js";
 
 /**
  * `losses[i] = log Σ e^row − row[label]` of each row of logits; with `gradient`, the row then holds `scale ·
@@ -9,10 +9,10 @@ import { native } from "./native.js";
  * @param options.scale of the gradient, as 1 / tokens for a mean; the losses are not scaled
  */
 export function crossEntropy(
-  logits: Float32Array,
-  labels: Int32Array,
-  losses: Float32Array,
+  logits: Floats,
+  labels: Ints,
+  losses: Floats,
   { m, v, scale = 1, gradient = true }: { m: number; v: number; scale?: number; gradient?: boolean },
 ): void {
-  native.crossEntropy(m, v, scale, gradient, logits, labels, losses);
+  operations(logits).crossEntropy(m, v, scale, gradient, logits, labels, losses);
 }

@@ -1,19 +1,22 @@
 // What works on arrays element by element: sums, scaling, dropout, bf16.
-import { native } from "./native.js";
+import { type DeviceArray, type Floats, type Halves, operations } from "./cuda.js";
 
 /** `y += x`, both `[n]`. */
-export function add(x: Float32Array, y: Float32Array, { n }: { n: number }): void {
-  native.add(n, x, y);
+export function add(x: Floats, y: Floats, { n }: { n: number }): void {
+  operations(x).add(n, x, y);
 }
 
 /** `x *= a`, `[n]`. */
-export function scale(x: Float32Array, a: number, { n }: { n: number }): void {
-  native.scale(n, a, x);
+export function scale(x: Floats, a: number, { n }: { n: number }): void {
+  operations(x).scale(n, a, x);
 }
 
 /** `Σ x²` in float64, in an order that `n` alone determines. */
-export function sumSquares(x: Float32Array, { n }: { n: number }): number {
-  return native.sumSquares(n, x);
+export function sumSquares(x: Float32Array, options: { n: number }): number;
+/** On a device `sums[0]` becomes the sum, in f32. @param options.sums f32, `[256]`; the rest of it is scratch */
+export function sumSquares(x: DeviceArray, options: { n: number; sums: DeviceArray }): undefined;
+export function sumSquares(x: Floats, { n, sums }: { n: number; sums?: DeviceArray }): number | undefined {
+  return operations(x).sumSquares(n, x, sums);
 }
 
 export interface DropoutOptions {
@@ -36,22 +39,18 @@ export interface DropoutOptions {
  * Philox4x32-10 block with counter `(c mod 2³², c >> 32, 0, 0)`, `c = (j >> 6) · 16 + (j & 15)`, and key `(low, high)`
  * halves of the seed.
  */
-export function dropout(
-  x: Float32Array,
-  y: Float32Array,
-  { n, p, seed, offset = 0, accumulate = false }: DropoutOptions,
-): void {
+export function dropout(x: Floats, y: Floats, { n, p, seed, offset = 0, accumulate = false }: DropoutOptions): void {
   const [high, low] =
     typeof seed === "bigint" ? [Number((seed >> 32n) & 0xffffffffn), Number(seed & 0xffffffffn)] : seed;
-  native.dropout(n, p, high, low, offset, accumulate, x, y);
+  operations(x).dropout(n, p, high, low, offset, accumulate, x, y);
 }
 
 /** float32 to bf16, to nearest, ties to even; NaN stays NaN. Both `[n]`. */
-export function toBf16(x: Float32Array, y: Uint16Array, { n }: { n: number }): void {
-  native.toBf16(n, x, y);
+export function toBf16(x: Floats, y: Halves, { n }: { n: number }): void {
+  operations(x).toBf16(n, x, y);
 }
 
 /** bf16 to float32, exact. Both `[n]`. */
-export function fromBf16(x: Uint16Array, y: Float32Array, { n }: { n: number }): void {
-  native.fromBf16(n, x, y);
+export function fromBf16(x: Halves, y: Floats, { n }: { n: number }): void {
+  operations(x).fromBf16(n, x, y);
 }

@@ -1,5 +1,5 @@
 // Rows of a table by id, and the backward.
-import { native, type Weights } from "./native.js";
+import { type Floats, type Ints, operations, type Weights } from "./cuda.js";
 
 /**
  * `y[i] = table[ids[i]]`.
@@ -8,20 +8,20 @@ import { native, type Weights } from "./native.js";
  * @param y `[m, d]`
  */
 export function embedding(
-  ids: Int32Array,
+  ids: Ints,
   table: Weights,
-  y: Float32Array,
+  y: Floats,
   { m, d, vocab }: { m: number; d: number; vocab: number },
 ): void {
-  native.embedding(m, d, vocab, ids, table, y);
+  operations(ids).embedding(m, d, vocab, ids, table, y);
 }
 
 /** `dtable[ids[i]] += dy[i]`, equal ids in the order of their rows. @param dy `[m, d]` @param dtable `[vocab, d]` */
 export function embeddingBackward(
-  ids: Int32Array,
-  dy: Float32Array,
-  dtable: Float32Array,
+  ids: Ints,
+  dy: Floats,
+  dtable: Floats,
   { m, d, vocab }: { m: number; d: number; vocab: number },
 ): void {
-  native.embeddingBackward(m, d, vocab, ids, dy, dtable);
+  operations(ids).embeddingBackward(m, d, vocab, ids, dy, dtable);
 }

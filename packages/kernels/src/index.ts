@@ -1,6 +1,6 @@
 // @qlora/kernels: the dense math of a decoder, forward and backward. Arrays are row-major float32; sizes are one last
 // object.
-export { type AttentionOptions, attention, attentionBackward } from "./attention.js";
+export { type AttentionOptions, attention, attentionBackward, attentionScratch } from "./attention.js";
 export { crossEntropy } from "./cross_entropy.js";
 export { type Cublas, cublas } from "./cublas.js";
 export { type DeviceArray, type Floats, type Halves, type Ints, NoCudaError, type Weights } from "./cuda.js";

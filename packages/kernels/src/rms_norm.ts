@@ -1,5 +1,5 @@
 // RMSNorm and its backward.
-import { native } from "./native.js";
+import { type Floats, operations } from "./cuda.js";
 
 /**
  * `y = x · invRms · weight`, `invRms = 1 / √(mean(x²) + eps)` of each row (arXiv 1910.07467).
@@ -7,13 +7,13 @@ import { native } from "./native.js";
  * @throws {TypeError | RangeError} naming the argument, when a type or a length is wrong; so do all functions here.
  */
 export function rmsNorm(
-  x: Float32Array,
-  weight: Float32Array,
-  y: Float32Array,
-  invRms: Float32Array,
+  x: Floats,
+  weight: Floats,
+  y: Floats,
+  invRms: Floats,
   { m, d, eps }: { m: number; d: number; eps: number },
 ): void {
-  native.rmsNorm(m, d, eps, x, weight, y, invRms);
+  operations(x).rmsNorm(m, d, eps, x, weight, y, invRms);
 }
 
 /**
@@ -23,13 +23,13 @@ export function rmsNorm(
  * @param dweight `[d]`, added to; null where the weight is frozen
  */
 export function rmsNormBackward(
-  dy: Float32Array,
-  x: Float32Array,
-  weight: Float32Array,
-  invRms: Float32Array,
-  dx: Float32Array,
-  dweight: Float32Array | null,
+  dy: Floats,
+  x: Floats,
+  weight: Floats,
+  invRms: Floats,
+  dx: Floats,
+  dweight: Floats | null,
   { m, d }: { m: number; d: number },
 ): void {
-  native.rmsNormBackward(m, d, dy, x, weight, invRms, dx, dweight);
+  operations(dy).rmsNormBackward(m, d, dy, x, weight, invRms, dx, dweight);
 }

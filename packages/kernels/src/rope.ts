@@ -1,5 +1,5 @@
 // Rotary position embedding: tables of angles, and the rotation.
-import { native } from "./native.js";
+import { type Floats, type Ints, operations } from "./cuda.js";
 
 /** How the frequencies of a checkpoint were changed for longer contexts (`rope_scaling` of its config.json). */
 export type RopeScaling =
@@ -82,10 +82,10 @@ export function ropeTables(options: {
  * @param x `[m, heads, headDim]` @param positions `[m]`, rows of the tables
  */
 export function rope(
-  x: Float32Array,
-  positions: Int32Array,
-  tables: RopeTables,
+  x: Floats,
+  positions: Ints,
+  tables: { cos: Floats; sin: Floats },
   { m, heads, headDim, inverse = false }: { m: number; heads: number; headDim: number; inverse?: boolean },
 ): void {
-  native.rope(m, heads, headDim, inverse, x, positions, tables.cos, tables.sin);
+  operations(x).rope(m, heads, headDim, inverse, x, positions, tables.cos, tables.sin);
 }

@@ -1,9 +1,9 @@
 // SwiGLU and its backward.
-import { native } from "./native.js";
+import { type Floats, operations } from "./cuda.js";
 
 /** `y = silu(gate) · up`, `silu(g) = g / (1 + e^−g)` (arXiv 2002.05202). All `[n]`; `y` may be `gate` or `up`. */
-export function swiglu(gate: Float32Array, up: Float32Array, y: Float32Array, { n }: { n: number }): void {
-  native.swiglu(n, gate, up, y);
+export function swiglu(gate: Floats, up: Floats, y: Floats, { n }: { n: number }): void {
+  operations(gate).swiglu(n, gate, up, y);
 }
 
 /**
@@ -11,12 +11,12 @@ export function swiglu(gate: Float32Array, up: Float32Array, y: Float32Array, { 
  * overwritten and may be any of the inputs.
  */
 export function swigluBackward(
-  dy: Float32Array,
-  gate: Float32Array,
-  up: Float32Array,
-  dgate: Float32Array,
-  dup: Float32Array,
+  dy: Floats,
+  gate: Floats,
+  up: Floats,
+  dgate: Floats,
+  dup: Floats,
   { n }: { n: number },
 ): void {
-  native.swigluBackward(n, dy, gate, up, dgate, dup);
+  operations(dy).swigluBackward(n, dy, gate, up, dgate, dup);
 }

@@ -1,4 +1,4 @@
-// no_cuda.cc: stands in for the kernels where there is no nvcc.
+// matmul_no_cuda.cc: stands in for the dense products on a device where there is no nvcc.
 #include "matmul_cuda.h"
 
 namespace qlora {
