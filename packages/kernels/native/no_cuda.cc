@@ -1,6 +1,5 @@
 // no_cuda.cc: stands in for the kernels where there is no nvcc.
 #include "cuda.h"
-#include "matmul_cuda.h"
 
 namespace qlora::cuda {
 namespace {
@@ -24,9 +23,3 @@ Status attention(const Attention&, bf16*, float*, float*, int64_t, Stream) { ret
 Status attention_backward(const Attention&, const bf16*, const bf16*, const float*, bf16*, bf16*, bf16*, Stream) { return none; }
 
 }  // namespace qlora::cuda
-
-namespace qlora {
-
-cuda::Status matmul_cuda(cuda::Product, const cuda::DenseProduct&, cuda::Stream) { return cuda::none; }
-
-}  // namespace qlora

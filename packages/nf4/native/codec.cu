@@ -43,7 +43,7 @@ __device__ bool finite(float x) { return (__float_as_uint(x) & 0x7f800000u) != 0
 
 // A block of weights belongs to `lanes` neighbouring lanes, which take eight of them at a time.
 template <class T>
-__global__ void __launch_bounds__(threads) quantize_kernel(const T* x, int64_t n, int block, int lanes, DeviceCodebook codebook,
+__global__ void __launch_bounds__(threads) quantize_kernel(const T* x, int64_t n, int block, int lanes, const __grid_constant__ DeviceCodebook codebook,
                                                            bool is_signed, float* scales, uint8_t* codes, int* bad) {
   QLORA_SHARED_STATIC(float, pivots, [16]);
   if (threadIdx.x < 15) pivots[threadIdx.x] = codebook.pivots[threadIdx.x];

@@ -59,8 +59,8 @@ struct DeviceProduct4 {
 };
 Status product4(const DeviceProduct4& p, Stream stream);
 
-// y for 1 ≤ m ≤ device_gemv_rows rows of bf16 x, each code read once.
-constexpr int64_t device_gemv_rows = 4;
+// y for 1 ≤ m ≤ device_gemv_rows rows of bf16 x; codes are read for four rows at a time.
+constexpr int64_t device_gemv_rows = 16;
 bool gemv_takes(const DeviceProduct4& p);
 Status gemv(const DeviceProduct4& p, Stream stream);
 

@@ -6,7 +6,7 @@
 namespace qlora::nf4 {
 namespace {
 
-// A warp makes two columns of y. Lanes take 32 codes (16 bytes, one scale) of each in turn, so a warp 1024; x comes in parts of 4096
+// A warp makes two columns of y for one row of x, or for four. Lanes take 32 codes (16 bytes, one scale) of each in turn, so a warp 1024; x comes in parts of 4096
 // through shared memory, its 16-byte chunks in the order in which the lanes read them: chunk j of all lanes, one after another.
 constexpr int warps = 4, columns = 2, slice = 1024, part = 4 * slice;
 
@@ -19,6 +19,7 @@ struct Shared {
 
 template <int rows>
 __global__ void __launch_bounds__(32 * warps) gemv_kernel(DeviceWeights w, const bf16* x, int m, cuda::gemm::Output out) {
+  const int row0 = blockIdx.y * rows;
   QLORA_SHARED(Shared<rows>, s);
   const int t = threadIdx.x, lane = t % 32, column0 = (blockIdx.x * warps + t / 32) * columns;
 #pragma unroll
@@ -34,7 +35,7 @@ __global__ void __launch_bounds__(32 * warps) gemv_kernel(DeviceWeights w, const
     for (int r = 0; r < rows; ++r)
       for (int c = t; c < length / 8; c += 32 * warps) {
         const int place = c / 128 * 128 + c % 4 * 32 + c % 128 / 4;
-        s->x[r][place] = r < m ? *reinterpret_cast<const uint4*>(x + int64_t(r) * w.k + first + 8 * c) : make_uint4(0, 0, 0, 0);
+        s->x[r][place] = row0 + r < m ? *reinterpret_cast<const uint4*>(x + int64_t(row0 + r) * w.k + first + 8 * c) : make_uint4(0, 0, 0, 0);
       }
     __syncthreads();
 #pragma unroll 2
@@ -79,7 +80,7 @@ __global__ void __launch_bounds__(32 * warps) gemv_kernel(DeviceWeights w, const
     for (int i = 0; i < columns; ++i)
 #pragma unroll
       for (int half = 16; half; half /= 2) sums[i][r] += __shfl_xor_sync(~0u, sums[i][r], half);
-    if (lane == 0) cuda::gemm::put(out, r, column0, sums[0][r], sums[1][r]);
+    if (lane == 0) cuda::gemm::put(out, row0 + r, column0, sums[0][r], sums[1][r]);
   }
 }
 
@@ -87,7 +88,7 @@ template <int rows>
 Status run(const DeviceProduct4& p, Stream stream) {
   const unsigned blocks = unsigned((p.w.n + warps * columns - 1) / (warps * columns));
   const cuda::gemm::Output out{p.out.data, int(p.m), p.w.n, p.out.f32, 1.0f, p.accumulate};
-  return cuda::launch(gemv_kernel<rows>, {.grid = blocks, .block = 32 * warps, .shared = sizeof(Shared<rows>), .stream = stream}, p.w,
+  return cuda::launch(gemv_kernel<rows>, {.grid = {blocks, unsigned((p.m + rows - 1) / rows)}, .block = 32 * warps, .shared = sizeof(Shared<rows>), .stream = stream}, p.w,
                       static_cast<const bf16*>(p.x.data), int(p.m), out);
 }
 
@@ -98,6 +99,6 @@ bool gemv_takes(const DeviceProduct4& p) {
          uintptr_t(p.x.data) % 16 == 0 && uintptr_t(p.w.codes) % 16 == 0 && !p.w.shift.absmax;
 }
 
-Status gemv(const DeviceProduct4& p, Stream stream) { return p.m == 1 ? run<1>(p, stream) : run<int(device_gemv_rows)>(p, stream); }
+Status gemv(const DeviceProduct4& p, Stream stream) { return p.m == 1 ? run<1>(p, stream) : run<4>(p, stream); }
 
 }  // namespace qlora::nf4

@@ -27,7 +27,7 @@ export interface ProductOptions {
  * Sums are f32; their order depends on the sizes and the instruction set, never on the number of threads.
  *
  * With x and q on a device (x and `out` in f32 or bf16) it is queued on the default stream: activations are multiplied in bf16, weights
- * rounded to it as `dequantize` does, except for up to 4 rows of bf16 x, whose weights stay f32.
+ * rounded to it as `dequantize` does, except for up to 16 rows of bf16 x, whose weights stay f32.
  * @throws {TypeError|RangeError} naming the argument and the numbers.
  */
 export function matmul(x: Float32Array, q: QuantizedTensor | TiledWeights, options?: ProductOptions): Float32Array;

@@ -1,23 +1,12 @@
 // Builds the mock driver and steers it; see libcuda.c for what it does. One version per process: import it before the runtime.
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { buildLibrary } from "./build.js";
 
-const source = fileURLToPath(new URL("./libcuda.c", import.meta.url));
-const folder = fileURLToPath(new URL("../../build/mock/", import.meta.url));
-
-/** Compiles the mock for a CUDA version (12010, 13000) unless it is there, and returns its path. */
+/** The mock's path for a CUDA version (12010, 13000). */
 export function buildMock(version: number): string {
-  const library = join(folder, `libcuda-${version}.so`);
-  if (existsSync(library) && statSync(library).mtimeMs > statSync(source).mtimeMs) return library;
-  mkdirSync(folder, { recursive: true });
-  const fresh = `${library}.${process.pid}`;
-  const flags = ["-shared", "-fPIC", "-O1", "-fvisibility=hidden", `-DVERSION=${version}`];
-  execFileSync(process.env.CC ?? "cc", [...flags, source, "-o", fresh], { stdio: "inherit" });
-  renameSync(fresh, library);
-  return library;
+  return buildLibrary("libcuda", `libcuda-${version}.so`, `-DVERSION=${version}`);
 }
 
 /** Makes this process find the mock as its driver. */

@@ -12,8 +12,11 @@ Status dense(const DenseProduct& p, Stream stream) {
   const auto [rows, columns, depth] = result_size(product, p.m, p.n, p.k);
   const gemm::Dense left{p.left.data, int(rows), int(depth), p.left.f32}, right{p.right.data, int(columns), int(depth), p.right.f32};
   const gemm::Output out{p.out.data, int(rows), int(columns), p.out.f32, p.alpha, p.accumulate};
-  if (left.chunked(left_across) && right.chunked(right_across) && gemm::fills_large(rows, columns))
-    return gemm::launch_gemm<gemm::Large, left_across, right_across, gemm::Copied, gemm::Copied>(left, right, int(depth), out, stream);
+  if (left.chunked(left_across) && right.chunked(right_across)) {
+    if (gemm::fills_large(rows, columns))
+      return gemm::launch_gemm<gemm::Large, left_across, right_across, gemm::Copied, gemm::Copied>(left, right, int(depth), out, stream);
+    return gemm::launch_gemm<gemm::Small, left_across, right_across, gemm::Copied, gemm::Copied>(left, right, int(depth), out, stream);
+  }
   return gemm::launch_gemm<gemm::Small, left_across, right_across, gemm::Loaded, gemm::Loaded>(left, right, int(depth), out, stream);
 }
 

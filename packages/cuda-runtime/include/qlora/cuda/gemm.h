@@ -2,22 +2,27 @@
 // bf16 operands and f32 sums. What differs between products is how the tiles of the operands are made: panels
 // (gemm_panels.h for dense operands; other packages bring their own, of codes for instance).
 //
-// A block of four warps makes one tile of the result. Tiles of the operands go through a ring of `stages`: while one is
+// A block of four warps makes one tile of the result. Tiles of the operands go through a ring of stages: while one is
 // multiplied, those after it are on their way from memory, by cp.async or in registers.
 #pragma once
 #include "gemm_panels.h"
 
 namespace qlora::cuda::gemm {
 
-inline constexpr int threads = 128, stages = 3;
+inline constexpr int threads = 128;
+
+// Stages of the ring where a panel makes its tiles itself: one in use, one ready, one in the making.
+inline constexpr int made_stages = 3;
 
 // A tile of the result: each of the 2 × 2 warps makes a quarter. The large one reads the fewest bytes per product; the small one is
-// for results with too few large tiles to fill a GPU, and leaves registers to panels that need them.
+// for results with too few large tiles to fill a GPU, and leaves registers to panels that need them. Few small tiles run at
+// a time, so more of the depth has to be on its way to each.
 struct Large {
-  static constexpr int m = 128, n = 128, blocks = 2;  // blocks: of a multiprocessor at once, which bounds registers
+  static constexpr int m = 128, n = 128, stages = 3;
+  static constexpr int blocks = 2;  // of a multiprocessor at once, which bounds registers
 };
 struct Small {
-  static constexpr int m = 64, n = 64, blocks = 4;
+  static constexpr int m = 64, n = 64, stages = 6, blocks = 4;
 };
 
 // Where the result goes: f32 or bf16 [m, n].
@@ -79,26 +84,49 @@ __device__ void multiply(LeftTile& left, RightTile& right, int lane, int row, in
   }
 }
 
-template <class Shape, bool left_across, bool right_across, template <class, int> class Left, template <class, int> class Right>
-__global__ void __launch_bounds__(threads, Shape::blocks)
-    gemm_kernel(typename Left<Tile<Shape::m, left_across>, threads>::Source left_source,
-                typename Right<Tile<Shape::n, right_across>, threads>::Source right_source, int depth, Output out) {
+// Which tile of the result a block makes: blocks that run together make tiles that lie together, up to eight rows of them, so that
+// they find each other's operands in the cache.
+struct Place {
+  int row, column;
+  __device__ Place(int block, int rows, int columns) {
+    const int group = block / (8 * columns) * 8, height = min(8, rows - group), within = block - group * columns;
+    row = group + within % height, column = within / height;
+  }
+};
+
+// The panels of a product and the size of its ring.
+template <class Shape, bool left_across, bool right_across, template <class, int> class LeftPanel,
+          template <class, int> class RightPanel>
+struct Operands {
+  using Left = LeftPanel<Tile<Shape::m, left_across>, threads>;
+  using Right = RightPanel<Tile<Shape::n, right_across>, threads>;
   using Ring = Stage<Shape, left_across, right_across>;
+  static constexpr bool copied = Left::copied && Right::copied;
+  static constexpr int stages = copied ? Shape::stages : made_stages;
+  static constexpr int shared_bytes = stages * int(sizeof(Ring)) + Left::shared_bytes + Right::shared_bytes;
+};
+
+template <class Shape, class Operands>
+__global__ void __launch_bounds__(threads, Shape::blocks)
+    gemm_kernel(typename Operands::Left::Source left_source, typename Operands::Right::Source right_source, int depth, Output out) {
+  using Ring = typename Operands::Ring;
+  constexpr int stages = Operands::stages;
   QLORA_SHARED(Ring, ring);
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const int row = warp / 2 * (Shape::m / 2), column = warp % 2 * (Shape::n / 2);
-  const int row0 = blockIdx.y * Shape::m, column0 = blockIdx.x * Shape::n;
-  Left<Tile<Shape::m, left_across>, threads> left(left_source, row0);
-  Right<Tile<Shape::n, right_across>, threads> right(right_source, column0);
+  const Place place(blockIdx.x, (out.m + Shape::m - 1) / Shape::m, (out.n + Shape::n - 1) / Shape::n);
+  const int row0 = place.row * Shape::m, column0 = place.column * Shape::n;
+  char* own = reinterpret_cast<char*>(ring + stages);
+  typename Operands::Left left(left_source, row0, own);
+  typename Operands::Right right(right_source, column0, own + Operands::Left::shared_bytes);
 
   float sums[Shape::m / 32][Shape::n / 16][4] = {};
   const int steps = (depth + step - 1) / step;
   for (int s = 0; s < stages - 1; ++s) {
-    if (s < steps) {
-      left.begin(ring[s].left), right.begin(ring[s].right);
-      left.finish(ring[s].left), right.finish(ring[s].right);
-    }
+    if (s < steps) left.begin(ring[s].left), right.begin(ring[s].right);
     ptx::copy_commit();
+    if constexpr (!Operands::copied) ptx::copy_wait<0>();
+    if (s < steps) left.finish(ring[s].left), right.finish(ring[s].right);
   }
   for (int s = 0, now = 0, next = stages - 1; s < steps; ++s) {
     ptx::copy_wait<stages - 2>();
@@ -128,10 +156,10 @@ Status launch_gemm(const typename Left<Tile<Shape::m, left_across>, threads>::So
                    const typename Right<Tile<Shape::n, right_across>, threads>::Source& right, int depth, const Output& out,
                    Stream stream) {
   if (out.m == 0 || out.n == 0) return {};
-  const dim3 grid(unsigned((out.n + Shape::n - 1) / Shape::n), unsigned((out.m + Shape::m - 1) / Shape::m));
-  return launch(gemm_kernel<Shape, left_across, right_across, Left, Right>,
-                {.grid = grid, .block = threads, .shared = stages * sizeof(Stage<Shape, left_across, right_across>), .stream = stream},
-                left, right, depth, out);
+  using Both = Operands<Shape, left_across, right_across, Left, Right>;
+  const unsigned tiles = unsigned((out.m + Shape::m - 1) / Shape::m) * unsigned((out.n + Shape::n - 1) / Shape::n);
+  return launch(gemm_kernel<Shape, Both>, {.grid = tiles, .block = threads, .shared = Both::shared_bytes, .stream = stream}, left, right,
+                depth, out);
 }
 
 // Whether a result has enough large tiles to fill a GPU: from a hundred on, as many as large GPUs have multiprocessors.

@@ -1,6 +1,7 @@
 // gemm_panels.h: how the tiles of a dense operand are made. A panel belongs to one tile row or column of the result and makes
 // its tiles in the order of the depth: begin(tile) starts one, finish(tile) ends it, with a product in between that hides the
-// latency of memory.
+// latency of memory. `copied`: tiles are made by cp.async alone, so that several can be on their way. `shared_bytes` of shared memory
+// are a panel's own.
 #pragma once
 #include "gemm_tile.h"
 
@@ -31,7 +32,9 @@ template <class Tile, int threads>
 class Copied {
  public:
   using Source = Dense;
-  __device__ Copied(const Source& source, int first) : source_(source), first_(first) {
+  static constexpr bool copied = true;
+  static constexpr int shared_bytes = 0;
+  __device__ Copied(const Source& source, int first, void*) : source_(source), first_(first) {
     at_ = static_cast<const bf16*>(source.data) + position(0);
   }
   __device__ void begin(Tile& tile) {
@@ -65,7 +68,9 @@ template <class Tile, int threads>
 class Loaded {
  public:
   using Source = Dense;
-  __device__ Loaded(const Source& source, int first)
+  static constexpr bool copied = false;
+  static constexpr int shared_bytes = 0;
+  __device__ Loaded(const Source& source, int first, void*)
       : source_(source), first_(first), whole_(pitch() % 8 == 0 && uintptr_t(source.data) % 16 == 0) {}
 
   __device__ void begin(Tile&) {
