@@ -19,12 +19,21 @@ void gemv(const ProductKernels& kernels, const Product4& p) {
   const int64_t parts = parallel ? 4 * Pool::instance().threads() : 1;
   const int64_t columns = GemmPlan::ceil(GemmPlan::ceil(p.w.n, parts), gemv_columns) * gemv_columns;
   const int64_t tasks = GemmPlan::ceil(p.w.n, columns), padded = GemmPlan::ceil(p.w.k, gemv_step) * gemv_step;
-  float* const permuted = p.w.tiled || !kernels.permute_x ? nullptr : scratch<float, 1>(p.m * padded);
-  if (permuted)
-    for (int64_t i = 0; i < p.m; ++i) kernels.permute_x(p.x + i * p.w.k, p.w.k, permuted + i * padded);
+  float* x = nullptr;  // as the kernels want it
+  if (kernels.tables_x) {
+    const int64_t row = gemv_table * p.w.k, chunks = GemmPlan::ceil(p.w.k, gemv_chunk);
+    x = scratch<float, 1>(p.m * row);
+    parallel_if(parallel, p.m * chunks, [&](int64_t i) {
+      const int64_t k = i % chunks * gemv_chunk;
+      kernels.tables_x(p, i / chunks, k, std::min(p.w.k, k + gemv_chunk), x + i / chunks * row);
+    });
+  } else if (kernels.permute_x && !p.w.tiled) {
+    x = scratch<float, 1>(p.m * padded);
+    for (int64_t i = 0; i < p.m; ++i) kernels.permute_x(p.x + i * p.w.k, p.w.k, x + i * padded);
+  }
   const auto task = [&](int64_t i) {
     float* const values = p.w.scale.codes ? scratch<float>(gemv_columns * (p.w.k / p.w.block)) : nullptr;
-    kernels.gemv(p, permuted, i * columns, std::min(p.w.n, (i + 1) * columns), values);
+    kernels.gemv(p, x, i * columns, std::min(p.w.n, (i + 1) * columns), values);
   };
   parallel_if(parallel, tasks, task);
 }

@@ -71,7 +71,10 @@ struct ProductKernels {
   void (*gemv)(const Product4&, const float* permuted, int64_t begin, int64_t end, float* scratch);
   // A row of x as gemv wants it for weights in rows, k rounded up to gemv_step floats (null: as it is).
   void (*permute_x)(const float* x, int64_t k, float* out);
+  // Or tables of elements begin … end of row m of x, gemv_table floats for each of the k elements of a row.
+  void (*tables_x)(const Product4&, int64_t m, int64_t begin, int64_t end, float* out) = nullptr;
 };
-constexpr int64_t gemv_rows = 4, gemv_columns = 16, gemv_step = 128;
+constexpr int64_t gemv_rows = 4, gemv_columns = 32, gemv_step = 128;
+constexpr int64_t gemv_table = 17, gemv_chunk = 256;  // elements whose tables stay in the nearest cache
 
 }  // namespace qlora

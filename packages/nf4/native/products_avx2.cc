@@ -1,8 +1,13 @@
-// products_avx2.cc: the kernels of products_kernels.h and int8_kernels.h for one instruction set.
+// products_avx2.cc: the kernels of products_kernels.h with the few rows of gemv_avx2.h.
+#include "gemv_avx2.h"
 #include "portable_kernels.h"
+
+namespace qlora::avx2 {
+inline constexpr ProductKernels kernels{product_block<Panels>, product_block8<Panels, Portable8>, quantize_row,
+                                        gemv_avx2, nullptr, gemv_tables};
+}  // namespace qlora::avx2
 
 namespace {
 using namespace qlora;
-[[maybe_unused]] const bool registered =
-    tables<ProductKernels>.add(Simd::avx2, &avx2::portable_kernels<avx2::Panels>);
+[[maybe_unused]] const bool registered = tables<ProductKernels>.add(Simd::avx2, &avx2::kernels);
 }
