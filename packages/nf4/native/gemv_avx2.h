@@ -41,11 +41,10 @@ inline void gemv_tables(const Product4& p, int64_t m, int64_t begin, int64_t end
   std::frexp(level_max, &level_exponent);
   const Power to_unit(-level_exponent);
   const vf low = load(p.w.levels) * to_unit.a * to_unit.b, high = load(p.w.levels + 8) * to_unit.a * to_unit.b;
-  const __m256i planes = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
   const auto digits = [&](vf v) {
     const vi i = (vi)_mm256_cvtps_epi32((__m256)v) + (1 << 27);
     const vi spread = (i & 0x7f) | (i & 0x3f80) << 1 | (i & 0x1fc000) << 2 | (i & 0xfe00000) << 3;
-    return _mm256_shuffle_epi8((__m256i)spread, planes);
+    return (__m256i)spread;
   };
   for (int64_t k = begin; k < end; k += group) {
     const float* x = p.x + m * p.w.k + k;
@@ -62,13 +61,8 @@ inline void gemv_tables(const Product4& p, int64_t m, int64_t begin, int64_t end
     scales[k / group] = finite ? std::ldexp(1.0f, exponent + level_exponent - 27) : std::numeric_limits<float>::quiet_NaN();
     for (int i = 0; i < group; ++i) {
       const vf v = splat(finite ? x[i] * power.a * power.b : 0.0f);
-      const __m256i a = digits(v * low), b = digits(v * high);
-      const __m256i ab = _mm256_unpacklo_epi32(a, b), cd = _mm256_unpackhi_epi32(a, b);
-      // Dwords of products 0-3, 8-11, … 4-7, 12-15, of two digits in each.
-      const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
       __m256i* out = (__m256i*)(tables + 16 * (k + i));
-      _mm256_storeu_si256(out, _mm256_permutevar8x32_epi32(ab, order));
-      _mm256_storeu_si256(out + 1, _mm256_permutevar8x32_epi32(cd, order));
+      byte_planes(digits(v * low), digits(v * high), out[0], out[1]);
     }
   }
 }
@@ -76,9 +70,7 @@ inline void gemv_tables(const Product4& p, int64_t m, int64_t begin, int64_t end
 // Codes of 8 elements of x for 32 rows of w, a dword a row, to pairs of elements, a byte a row. Rows of lanes: 0-3,
 // 8-11, 16-19, 24-27 | 4-7, …
 inline void spread_rows(__m256i a, __m256i b, __m256i c, __m256i d, __m256i* out) {
-  const __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
-  a = _mm256_shuffle_epi8(a, order), b = _mm256_shuffle_epi8(b, order);
-  c = _mm256_shuffle_epi8(c, order), d = _mm256_shuffle_epi8(d, order);
+  a = group_bytes(a), b = group_bytes(b), c = group_bytes(c), d = group_bytes(d);
   const __m256i ab0 = _mm256_unpacklo_epi32(a, b), ab1 = _mm256_unpackhi_epi32(a, b);
   const __m256i cd0 = _mm256_unpacklo_epi32(c, d), cd1 = _mm256_unpackhi_epi32(c, d);
   _mm256_store_si256(out, _mm256_unpacklo_epi64(ab0, cd0));
@@ -89,11 +81,11 @@ inline void spread_rows(__m256i a, __m256i b, __m256i c, __m256i d, __m256i* out
 
 // Σ of a group's products in units of s: 32 rows in order. Two 7-bit digits fit a byte, 32 such sums 16 bits.
 [[gnu::noinline]] inline void sum_group(const __m256i* codes, int pairs, const uint8_t* tables, vf* out) {
-  const __m256i low = _mm256_set1_epi8(15), upper = _mm256_set1_epi16(0x0100);
+  const __m256i upper = _mm256_set1_epi16(0x0100);
   __m256i all[4]{}, odd[4]{};  // of both bytes of a word, the upper one 256 times; of the upper one
   for (int i = 0; i < pairs; ++i, tables += 2 * table_bytes) {
     const __m256i v = _mm256_load_si256(codes + i);
-    const __m256i first = _mm256_and_si256(_mm256_srli_epi16(v, 4), low), second = _mm256_and_si256(v, low);
+    const __m256i first = high_nibbles(v), second = low_nibbles(v);
 #pragma GCC unroll 4
     for (int d = 0; d < 4; ++d) {
       const __m256i t = _mm256_broadcastsi128_si256(_mm_load_si128((const __m128i*)tables + d));

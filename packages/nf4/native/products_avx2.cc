@@ -3,7 +3,7 @@
 #include "portable_kernels.h"
 
 namespace qlora::avx2 {
-inline constexpr ProductKernels kernels{product_block<Panels>, product_block8<Panels, Portable8>, quantize_row,
+inline constexpr ProductKernels kernels{product_block<Panels2>, product_block8<Panels2, Portable8>, quantize_row,
                                         gemv_avx2, nullptr, gemv_tables};
 }  // namespace qlora::avx2
 
