@@ -22,15 +22,6 @@ struct Power {
   explicit Power(int e) : a(std::ldexp(1.0f, e / 2)), b(std::ldexp(1.0f, e - e / 2)) {}
 };
 
-// The largest lane of bits of magnitudes.
-inline float reduce_largest(vi bits) {
-  int32_t most = bits[0];
-  for (int i = 1; i < W; ++i) most = std::max(most, bits[i]);
-  float largest;
-  std::memcpy(&largest, &most, 4);
-  return largest;
-}
-
 // Elements begin … end of row m of x, whole groups: their tables [k][digit][16] bytes, and after all tables s [group].
 inline void gemv_tables(const Product4& p, int64_t m, int64_t begin, int64_t end, float* tables) {
   const int64_t group = gemv_group(p.w);
@@ -53,7 +44,7 @@ inline void gemv_tables(const Product4& p, int64_t m, int64_t begin, int64_t end
       const vi bits = (vi)abs(load(x + i));
       most = bits > most ? bits : most;
     }
-    const float largest = reduce_largest(most);
+    const float largest = largest_of(most);
     const bool finite = std::isfinite(largest);
     int exponent = 0;
     std::frexp(finite ? largest : 0, &exponent);

@@ -45,7 +45,7 @@ void product8(const ProductKernels& kernels, Product4 p) {
   for (int i = 0; i < 16; ++i) p.w.level_max = std::max(p.w.level_max, std::fabs(p.w.levels[i]));
   p.int8 = !groups_fit(p.w) ? Int8::general : p.transposed ? Int8::backward : Int8::forward;
   const int64_t depth = p.transposed ? p.w.n : p.w.k, cols = p.transposed ? p.w.k : p.w.n;
-  const int64_t dwords = GemmPlan::ceil(depth, int8_group) * int8_dwords;
+  const int64_t dwords = GemmPlan::ceil(depth, int8_group) * kernels.row8;
   int32_t* const x = scratch<int32_t, 1>(p.m * dwords);
   const GemmPlan plan(p.m, depth, cols, p.transposed ? int8_transposed : int8_usual);
   const int64_t rows = std::max<int64_t>(1, 16384 / depth);  // of x per task
