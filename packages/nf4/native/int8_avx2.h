@@ -70,7 +70,8 @@ struct Words8 {
             for (int m = 0; m < M; ++m) {
               const __m256i a = _mm256_set1_epi32(x[m * stride + 2 * s + odd]);
 #pragma GCC unroll 2
-              for (int v = 0; v < V; ++v) c[m][v] = _mm256_add_epi32(c[m][v], _mm256_madd_epi16(w[v], a));
+              for (int v = 0; v < V; ++v)  // gcc 12 adds in another order and keeps sums in memory
+                asm("vpaddd %1, %0, %0" : "+x"(c[m][v]) : "x"(_mm256_madd_epi16(w[v], a)));
             }
           }
         vf ws[V];
