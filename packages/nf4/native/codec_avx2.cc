@@ -1,5 +1,5 @@
-// codec_avx2.cc: look-ups by vpermps (f32) and by vpshufb on the two bytes of each bf16.
-#include "codec_portable.h"
+// codec_avx2.cc: codes by encode_avx2.h; look-ups by vpermps (f32) and by vpshufb on the two bytes of each bf16.
+#include "encode_avx2.h"
 
 namespace qlora::avx2 {
 namespace {
@@ -64,6 +64,8 @@ void widen_fast(const uint16_t* x, Type type, int64_t n, float* out) {
 
 constexpr nf4::Codec make() {
   nf4::Codec codec = portable<LookUp>;
+  codec.quantize = quantize_search;
+  codec.encode = encode_search;
   codec.dequantize = dequantize;
   codec.widen = widen_fast;
   return codec;

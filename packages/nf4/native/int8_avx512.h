@@ -37,6 +37,7 @@ inline void quantize_row512(const float* x, int64_t depth, bool interleaved, int
 }
 
 struct Vnni8 {
+  static constexpr int64_t dwords = int8_dwords;
   static constexpr auto forward = fill_forward512;
   static constexpr auto backward = fill_backward512;
 

@@ -78,14 +78,14 @@ inline constexpr Tile8Table tiles8 = [] {
   return table;
 }();
 
-// One block of the product; x from quantize_row.
+// One block of the product; x from the quantize_row of P8, P8::dwords a group.
 template <class P, class P8>
 void product_block8(const Product4& p, const GemmPlan& plan, const Block& block, const int32_t* x, float* scratch) {
   const int64_t groups = (plan.depth + int8_group - 1) / int8_group, chunk = plan.chunk / int8_group;
   uint8_t* const bytes = (uint8_t*)scratch;                            // [panel][group][16][width][4]
   float* const scales = scratch + plan.max_cols * plan.chunk / 4;      // [panel][group][width]
   float* const sums = scratch + plan.max_cols * plan.chunk;
-  const int64_t width = (block.cols + W - 1) / W * W, stride = groups * int8_dwords;
+  const int64_t width = (block.cols + W - 1) / W * W, stride = groups * P8::dwords;
   const RowTiles row{block.rows};
   if (block.rows == 0 || block.cols == 0) return;
   for (int64_t g0 = 0; g0 < groups; g0 += chunk) {
@@ -121,7 +121,7 @@ void product_block8(const Product4& p, const GemmPlan& plan, const Block& block,
         float* const s = sums + r * width + c;
         float* const y = p.out + y_row * plan.cols + block.col + c;
         const Sums out{g0 ? s : nullptr, g0 + n < groups ? s : nullptr, width, y, plan.cols, 1.0f, p.accumulate};
-        const int32_t* const left = x + y_row * stride + g0 * int8_dwords;
+        const int32_t* const left = x + y_row * stride + g0 * P8::dwords;
         const auto tile = P8::tiles().at[m][(columns + W - 1) / W];
         tile(n, left, stride, bytes + c * n * int8_group, scales + c * n, columns, out);
       }

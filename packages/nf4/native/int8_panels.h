@@ -106,6 +106,17 @@ inline void make_tables(const Weights4& w, int64_t n, int64_t b, RowTables& tabl
     }
 }
 
+// The codes of 64 rows and the columns of a block as [16 steps][column / 16][4 rows][8 bytes]: rows are far apart and
+// share few sets of the nearest cache, so each is read once for all panels.
+inline void gather_codes(const Weights4& w, int64_t n, const RowTables& tables, uint8_t* out) {
+  const int64_t units = (tables.cols + 15) / 16, rows = std::min(int8_group, w.n - n);
+  for (int64_t r = 0; r < rows; ++r) {
+    const uint8_t* p = w.codes + ((n + r) * w.k + tables.col) / 2;
+    uint8_t* o = out + r / 4 * units * 32 + r % 4 * 8;
+    for (int64_t u = 0; u < units; ++u) std::memcpy(o + 32 * u, p + 8 * u, 8);
+  }
+}
+
 // The largest 16-bit factor, in units of 2^-15, that takes numbers up to `most` to at most 127 when rounded.
 inline constexpr int factor_numerator = 127 * 32768 + 16383;
 inline int factor_to_int8(int most) { return std::min(factor_numerator / std::max(most, 1), 32767); }

@@ -75,17 +75,6 @@ inline void make_tables512(const Weights4& w, int64_t n, int64_t b, RowTables& t
   }
 }
 
-// The codes of 64 rows and the columns of a block as [16 steps][column / 16][4 rows][8 bytes]: rows are far apart and
-// share few sets of the nearest cache, so each is read once for all panels.
-inline void gather_codes(const Weights4& w, int64_t n, const RowTables& tables, uint8_t* out) {
-  const int64_t units = (tables.cols + 15) / 16, rows = std::min(int8_group, w.n - n);
-  for (int64_t r = 0; r < rows; ++r) {
-    const uint8_t* p = w.codes + ((n + r) * w.k + tables.col) / 2;
-    uint8_t* o = out + r / 4 * units * 32 + r % 4 * 8;
-    for (int64_t u = 0; u < units; ++u) std::memcpy(o + 32 * u, p + 8 * u, 8);
-  }
-}
-
 // 64 rows of 16 columns. `code` gives the codes of 4 rows, 8 bytes each: looked up in the tables of their rows and kept
 // in 16 bits, [16 steps][columns 0-7, 8-15][4 rows][8], until each column's largest is known; then scaled, and rows
 // brought to the bytes of a dword.

@@ -6,6 +6,7 @@
 namespace qlora::QLORA_SIMD {
 
 struct Portable8 {
+  static constexpr int64_t dwords = int8_dwords;
   static constexpr auto forward = fill_forward;
   static constexpr auto backward = fill_backward;
   static const Tile8Table& tiles() { return tiles8<Tile8>; }

@@ -19,12 +19,21 @@ void gemv(const ProductKernels& kernels, const Product4& p) {
   const int64_t parts = parallel ? 4 * Pool::instance().threads() : 1;
   const int64_t columns = GemmPlan::ceil(GemmPlan::ceil(p.w.n, parts), gemv_columns) * gemv_columns;
   const int64_t tasks = GemmPlan::ceil(p.w.n, columns), padded = GemmPlan::ceil(p.w.k, gemv_step) * gemv_step;
-  float* const permuted = p.w.tiled || !kernels.permute_x ? nullptr : scratch<float, 1>(p.m * padded);
-  if (permuted)
-    for (int64_t i = 0; i < p.m; ++i) kernels.permute_x(p.x + i * p.w.k, p.w.k, permuted + i * padded);
+  float* x = nullptr;  // as the kernels want it
+  if (kernels.tables_x) {
+    const int64_t row = gemv_table * p.w.k, chunks = GemmPlan::ceil(p.w.k, gemv_chunk);
+    x = scratch<float, 1>(p.m * row);
+    parallel_if(parallel, p.m * chunks, [&](int64_t i) {
+      const int64_t k = i % chunks * gemv_chunk;
+      kernels.tables_x(p, i / chunks, k, std::min(p.w.k, k + gemv_chunk), x + i / chunks * row);
+    });
+  } else if (kernels.permute_x && !p.w.tiled) {
+    x = scratch<float, 1>(p.m * padded);
+    for (int64_t i = 0; i < p.m; ++i) kernels.permute_x(p.x + i * p.w.k, p.w.k, x + i * padded);
+  }
   const auto task = [&](int64_t i) {
     float* const values = p.w.scale.codes ? scratch<float>(gemv_columns * (p.w.k / p.w.block)) : nullptr;
-    kernels.gemv(p, permuted, i * columns, std::min(p.w.n, (i + 1) * columns), values);
+    kernels.gemv(p, x, i * columns, std::min(p.w.n, (i + 1) * columns), values);
   };
   parallel_if(parallel, tasks, task);
 }
@@ -36,7 +45,7 @@ void product8(const ProductKernels& kernels, Product4 p) {
   for (int i = 0; i < 16; ++i) p.w.level_max = std::max(p.w.level_max, std::fabs(p.w.levels[i]));
   p.int8 = !groups_fit(p.w) ? Int8::general : p.transposed ? Int8::backward : Int8::forward;
   const int64_t depth = p.transposed ? p.w.n : p.w.k, cols = p.transposed ? p.w.k : p.w.n;
-  const int64_t dwords = GemmPlan::ceil(depth, int8_group) * int8_dwords;
+  const int64_t dwords = GemmPlan::ceil(depth, int8_group) * kernels.row8;
   int32_t* const x = scratch<int32_t, 1>(p.m * dwords);
   const GemmPlan plan(p.m, depth, cols, p.transposed ? int8_transposed : int8_usual);
   const int64_t rows = std::max<int64_t>(1, 16384 / depth);  // of x per task

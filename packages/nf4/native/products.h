@@ -64,14 +64,18 @@ constexpr int64_t int8_columns = 384;  // of a block at most
 struct ProductKernels {
   // One block of the product.
   void (*block)(const Product4&, const GemmPlan&, const Block&, float* scratch);
-  // The same in 8 bits, and a row of x for it: int8_row dwords.
+  // The same in 8 bits, and a row of x for it: row8 dwords a group.
   void (*block8)(const Product4&, const GemmPlan&, const Block&, const int32_t* x, float* scratch);
   void (*quantize_row)(const float* x, int64_t depth, bool interleaved, int32_t* out);
   // Columns begin … end of x·wᵀ for a few rows of x; working memory for the scales of gemv_columns rows of w.
   void (*gemv)(const Product4&, const float* permuted, int64_t begin, int64_t end, float* scratch);
   // A row of x as gemv wants it for weights in rows, k rounded up to gemv_step floats (null: as it is).
   void (*permute_x)(const float* x, int64_t k, float* out);
+  // Or tables of elements begin … end of row m of x, gemv_table floats for each of the k elements of a row.
+  void (*tables_x)(const Product4&, int64_t m, int64_t begin, int64_t end, float* out) = nullptr;
+  int64_t row8 = int8_dwords;
 };
-constexpr int64_t gemv_rows = 4, gemv_columns = 16, gemv_step = 128;
+constexpr int64_t gemv_rows = 4, gemv_columns = 32, gemv_step = 128;
+constexpr int64_t gemv_table = 17, gemv_chunk = 256;  // elements whose tables stay in the nearest cache
 
 }  // namespace qlora
