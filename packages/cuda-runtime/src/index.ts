@@ -6,6 +6,7 @@ export { asCudaError, CudaError, CudaOutOfMemoryError, CudaUnavailableError, typ
 export { formatDevices } from "./format.js";
 export { CudaHandleError, type Leak, leaks } from "./handle.js";
 export { type Addon, AddonError, loadAddon } from "./load.js";
+export { mapFile } from "./map.js";
 export {
   type AllocOptions,
   alloc,

@@ -81,6 +81,7 @@ export interface Native extends Addon {
   eventSynchronize(device: number, event: bigint): void;
   eventQuery(device: number, event: bigint): boolean;
   elapsed(device: number, start: bigint, end: bigint): number;
+  mapFile(file: number, offset: number, bytes: number): ArrayBuffer;
   setDevice(device: number): void;
   synchronize(device: number): void;
 }

@@ -36,6 +36,7 @@ const free = [
 ] as const;
 /** Keys that may change between the parts of a run; it then is no longer the run that goes through. */
 const tunable = [
+  "mapWeights",
   "learningRate",
   "schedule",
   "warmupSteps",

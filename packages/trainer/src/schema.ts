@@ -51,6 +51,10 @@ export const trainSchema = z.strictObject({
     .describe("how the base is kept; default nf4 for qlora, bf16 for lora, f32 for full"),
   blockSize: z.literal([32, 64, 128, 256, 512, 1024, 2048, 4096]).default(64).describe("weights that share one scale"),
   doubleQuant: z.boolean().default(true).describe("quantise the scales too"),
+  mapWeights: z
+    .boolean()
+    .default(false)
+    .describe("leave the weights in their file, paged in by the system; the file must hold them in this precision"),
   compute: z.enum(["f32", "int8"]).default("f32").describe("arithmetic of products with 4-bit weights"),
   device: z.enum(["cpu", "cuda", "cuda-emu"]).default("cpu").describe("where to compute"),
   threads: positive().max(1024).optional().describe("threads; default QLORA_THREADS, else all"),

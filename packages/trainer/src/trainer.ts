@@ -4,7 +4,7 @@ import { checkVocabulary, loadTokenizer } from "@qlora/data";
 import { setThreads as setKernelThreads } from "@qlora/kernels";
 import { setThreads as setNf4Threads } from "@qlora/nf4";
 import { setThreads as setOptimThreads } from "@qlora/paged-optim";
-import { loadSteps, type Model, modelParameters, readModelConfig, trainables } from "@qlora/transformer";
+import { isMappable, loadSteps, type Model, modelParameters, readModelConfig, trainables } from "@qlora/transformer";
 import { makeTrainable } from "./adapters.js";
 import { parseConfig } from "./config.js";
 import { describeReport, loadData, type TrainingData } from "./dataset.js";
@@ -68,6 +68,7 @@ export class Trainer {
       config,
       passSize: (changed: TrainConfig) => passSize(data.training, changed),
       process: resident,
+      mappable: isMappable(config.model, basePrecision(config)),
     };
     const estimate = estimateRun(requirements);
     const left = availableMemory() + resident;
@@ -85,6 +86,7 @@ export class Trainer {
         precision: basePrecision(config),
         blockSize: config.blockSize,
         doubleQuant: config.doubleQuant,
+        mapWeights: config.mapWeights,
         compute: config.compute,
       });
       let loaded = loading.next();
@@ -110,7 +112,7 @@ export class Trainer {
         order,
         parameters,
         started,
-        expectedBytes: estimate.total,
+        expectedBytes: estimate.total + estimate.mapped,
         signal,
       }).go();
     } finally {

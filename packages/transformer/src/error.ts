@@ -9,6 +9,7 @@ export type ModelErrorCode =
   | "TENSOR_MISSING"
   | "SHAPE_DISAGREES"
   | "DTYPE_UNSUPPORTED"
+  | "NOT_MAPPABLE"
   | "CONTEXT_EXCEEDED"
   | "OUTPUT_EXISTS"
   | "NOT_WRITABLE";

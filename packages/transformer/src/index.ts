@@ -5,7 +5,7 @@ export { type ModelConfig, parseModelConfig, type RopeScaling, readModelConfig }
 export { ModelError, type ModelErrorCode } from "./error.js";
 export { Decoder, type GenerateOptions, generate } from "./generate.js";
 export type { Dropout } from "./linear.js";
-export { initModel, type LoadOptions, type LoadProgress, loadModel, loadSteps } from "./load.js";
+export { initModel, isMappable, type LoadOptions, type LoadProgress, loadModel, loadSteps } from "./load.js";
 export {
   adapters,
   type Layer,
@@ -35,5 +35,6 @@ export {
   saveWeights,
   writeFolder,
 } from "./save.js";
+export { leastMapped } from "./source.js";
 export type { Compute, Precision, Weight } from "./weight.js";
 export { Workspace } from "./workspace.js";
