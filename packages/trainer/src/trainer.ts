@@ -16,7 +16,7 @@ import { passSize, stepOrder } from "./order.js";
 import { availableMemory, folderBytes, freeBytes } from "./resources.js";
 import { Run } from "./run.js";
 import { RunFolder } from "./run-folder.js";
-import { basePrecision, type TrainConfig, type TrainOptions } from "./schema.js";
+import { basePrecision, computePasses, type TrainConfig, type TrainOptions } from "./schema.js";
 
 export interface RunOptions {
   /** Abort to stop at the next block; the last finished step is saved as a checkpoint first. */
@@ -87,7 +87,7 @@ export class Trainer {
         blockSize: config.blockSize,
         doubleQuant: config.doubleQuant,
         mapWeights: config.mapWeights,
-        compute: config.compute,
+        compute: computePasses(config),
       });
       let loaded = loading.next();
       for (; !loaded.done; loaded = loading.next()) {

@@ -8,6 +8,7 @@
 import * as kernels from "@qlora/kernels";
 import { type Dropout, noDropout, project, projectBackward } from "./linear.js";
 import type { Layer, Model, Norm } from "./model.js";
+import { arithmetic } from "./weight.js";
 import type { Workspace } from "./workspace.js";
 
 /** Where the tokens of a forward pass sit. */
@@ -47,7 +48,8 @@ export function blockForward(
   options: BlockOptions,
 ): void {
   const { keep, scratch, dropout = noDropout, cache } = options;
-  const { config, compute } = model;
+  const { config } = model;
+  const compute = arithmetic(model.compute, out ? "forward" : "recompute");
   const { hiddenSize: d, intermediateSize: f, heads, kvHeads, headDim } = config;
   const t = layout.tokens;
   const [qWidth, kvWidth] = [heads * headDim, kvHeads * headDim];
@@ -117,7 +119,8 @@ export function blockBackward(
   options: BlockOptions,
 ): void {
   const { keep, scratch, dropout = noDropout } = options;
-  const { config, compute } = model;
+  const { config } = model;
+  const compute = arithmetic(model.compute, "backward");
   const { hiddenSize: d, intermediateSize: f, heads, kvHeads, headDim } = config;
   const t = layout.tokens;
   const [qWidth, kvWidth] = [heads * headDim, kvHeads * headDim];

@@ -36,5 +36,5 @@ export {
   writeFolder,
 } from "./save.js";
 export { leastMapped } from "./source.js";
-export type { Compute, Precision, Weight } from "./weight.js";
+export type { Arithmetic, Compute, Precision, Weight } from "./weight.js";
 export { Workspace } from "./workspace.js";

@@ -34,7 +34,7 @@ export interface Model {
   config: ModelConfig;
   /** How the linear layers of the blocks are kept. */
   precision: Precision;
-  /** How products with 4-bit weights are computed. */
+  /** How products with 4-bit weights are computed, pass by pass. */
   compute: Compute;
   embedding: Linear;
   layers: Layer[];

@@ -11,8 +11,15 @@ export type Weight =
   | { kind: "8bit"; n: number; k: number; data: nf4.Blockwise }
   | { kind: "4bit"; n: number; k: number; data: nf4.QuantizedTensor | nf4.TiledWeights };
 
-/** How products with 4-bit weights are computed: exactly in f32, or with activations in int8 (opt-in). */
-export type Compute = "f32" | "int8";
+/** How a product with 4-bit weights is computed: exactly in f32, or with activations in int8 (opt-in). */
+export type Arithmetic = "f32" | "int8";
+
+/** One arithmetic for all products with 4-bit weights, or one for each pass: forward, its recomputation, and dX. */
+export type Compute = Arithmetic | Record<"forward" | "recompute" | "backward", Arithmetic>;
+
+export function arithmetic(compute: Compute, pass: "forward" | "recompute" | "backward"): Arithmetic {
+  return typeof compute === "string" ? compute : compute[pass];
+}
 
 /** y [m, n] = x [m, k]·Wᵀ, or += with `accumulate`. */
 export function matmul(
@@ -20,7 +27,7 @@ export function matmul(
   w: Weight,
   y: Float32Array,
   m: number,
-  compute: Compute = "f32",
+  compute: Arithmetic = "f32",
   accumulate = false,
 ): void {
   if (w.kind === "4bit") nf4.matmul(rows(x, m, w.k), w.data, { out: rows(y, m, w.n), accumulate, compute });
@@ -33,7 +40,7 @@ export function matmulTransposed(
   w: Weight,
   dx: Float32Array,
   m: number,
-  compute: Compute = "f32",
+  compute: Arithmetic = "f32",
   accumulate = false,
 ): void {
   if (w.kind === "4bit") nf4.matmulTransposed(rows(dy, m, w.n), w.data, { out: rows(dx, m, w.k), accumulate, compute });
