@@ -6,6 +6,7 @@
 //
 // Every product also carries its adapter, if it has one (see linear.ts). Names of the kept activations are the ones above.
 import * as kernels from "@qlora/kernels";
+import type { LayerCache } from "./cache.js";
 import { type Dropout, noDropout, project, projectBackward } from "./linear.js";
 import type { Layer, Model, Norm } from "./model.js";
 import { arithmetic } from "./weight.js";
@@ -18,13 +19,6 @@ export interface Layout {
   /** Borders of the sequences among the queries and among the keys; equal except when decoding with a cache. */
   cuQ: Int32Array;
   cuK: Int32Array;
-}
-
-/** Keys and values of earlier tokens of one sequence: [capacity, kvHeads, headDim] each. */
-export interface LayerCache {
-  k: Float32Array;
-  v: Float32Array;
-  length: number;
 }
 
 export interface BlockOptions {
@@ -56,8 +50,7 @@ export function blockForward(
 
   const n1 = normForward(layer.inputNorm, h, "n1", t, config.normEps, keep);
   const q = keep.f32("q", t * qWidth);
-  const k = cache ? cache.k.subarray(cache.length * kvWidth, (cache.length + t) * kvWidth) : keep.f32("k", t * kvWidth);
-  const v = cache ? cache.v.subarray(cache.length * kvWidth, (cache.length + t) * kvWidth) : keep.f32("v", t * kvWidth);
+  const [k, v] = cache ? cache.next(t) : [keep.f32("k", t * kvWidth), keep.f32("v", t * kvWidth)];
   project({
     x: n1,
     linears: [layer.q, layer.k, layer.v],
@@ -71,9 +64,7 @@ export function blockForward(
   });
   kernels.rope(q, layout.positions, model.rope, { m: t, heads, headDim });
   kernels.rope(k, layout.positions, model.rope, { m: t, heads: kvHeads, headDim });
-  const [keys, values] = cache
-    ? [cache.k.subarray(0, (cache.length + t) * kvWidth), cache.v.subarray(0, (cache.length + t) * kvWidth)]
-    : [k, v];
+  const [keys, values] = cache ? cache.add(t) : [k, v];
   const a = keep.f32("a", t * qWidth);
   const scale = 1 / Math.sqrt(headDim);
   kernels.attention(q, keys, values, a, keep.f32("lse", heads * t), layout.cuQ, layout.cuK, {

@@ -1,6 +1,7 @@
 // Generation with a cache of keys and values: the prompt in one pass, then a token at a time.
 import * as kernels from "@qlora/kernels";
-import { blockForward, type LayerCache, normForward } from "./block.js";
+import { blockForward, normForward } from "./block.js";
+import { type CacheType, type LayerCache, layerCaches } from "./cache.js";
 import { ModelError } from "./error.js";
 import type { Model } from "./model.js";
 import { type SamplingOptions, sample } from "./sample.js";
@@ -12,6 +13,8 @@ export interface GenerateOptions extends SamplingOptions {
   maxNewTokens?: number;
   /** Ids that end the text; they are not yielded. Default the model's end-of-sequence ids. */
   stopIds?: Iterable<number>;
+  /** How keys and values of earlier tokens are kept: bf16 and int8 take less memory and more time. Default "f32". */
+  cache?: CacheType;
   /** Uniforms in [0, 1), used when temperature > 0. */
   random?: () => number;
 }
@@ -23,20 +26,19 @@ export class Decoder {
   private readonly caches: LayerCache[];
   length = 0;
 
-  /** Makes room for `capacity` tokens. */
+  /** Bytes of the keys and values. */
+  readonly cacheBytes: number;
+
+  /** Makes room for `capacity` tokens, with keys and values kept in `cache`. */
   constructor(
     readonly model: Model,
     readonly capacity: number,
+    { cache = "f32" }: { cache?: CacheType } = {},
   ) {
-    const { kvHeads, headDim, layers, maxPositions } = model.config;
+    const { maxPositions } = model.config;
     if (capacity > maxPositions)
       throw new ModelError("CONTEXT_EXCEEDED", `${capacity} tokens do not fit the model's context of ${maxPositions}`);
-    const size = capacity * kvHeads * headDim;
-    this.caches = Array.from({ length: layers }, () => ({
-      k: new Float32Array(size),
-      v: new Float32Array(size),
-      length: 0,
-    }));
+    ({ caches: this.caches, bytes: this.cacheBytes } = layerCaches(model.config, capacity, cache));
   }
 
   /** Appends tokens and returns the logits [vocab] after the last one; valid until the next call. */
@@ -56,11 +58,8 @@ export class Decoder {
     if (weight.kind !== "dense") throw new TypeError(`${model.embedding.name}: an embedding is kept in 16 or 32 bits`);
     const hidden = scratch.f32("hidden", t * d);
     kernels.embedding(Int32Array.from(ids), weight.data, hidden, { m: t, d, vocab: vocabSize });
-    model.layers.forEach((layer, i) => {
-      const cache = this.caches[i]!;
-      blockForward(model, layer, hidden, hidden, layout, { keep, scratch, cache });
-      cache.length += t;
-    });
+    for (const [i, layer] of model.layers.entries())
+      blockForward(model, layer, hidden, hidden, layout, { keep, scratch, cache: this.caches[i]! });
     this.length += t;
     const last = normForward(model.norm, hidden.subarray((t - 1) * d, t * d), "final", 1, normEps, scratch);
     const logits = scratch.f32("logits", vocabSize);
@@ -83,7 +82,7 @@ export function* generate(
       "CONTEXT_EXCEEDED",
       `the prompt has ${prompt.length} tokens; the model takes 1 to ${maxPositions}`,
     );
-  const decoder = new Decoder(model, Math.min(maxPositions, prompt.length + maxNewTokens));
+  const decoder = new Decoder(model, Math.min(maxPositions, prompt.length + maxNewTokens), options);
   const seen = Array.from(prompt);
   let logits = decoder.append(prompt);
   for (let i = 0; i < maxNewTokens; i++) {

@@ -1,6 +1,7 @@
 // @qlora/transformer: LLaMA-family decoders on 4-bit, 16-bit or 32-bit weights.
 export { type Batch, countTargets, sequenceBatch } from "./batch.js";
-export { blockBackward, blockForward, type LayerCache, type Layout } from "./block.js";
+export { blockBackward, blockForward, type Layout } from "./block.js";
+export { type CacheType, cacheTypes, type LayerCache } from "./cache.js";
 export { type ModelConfig, parseModelConfig, type RopeScaling, readModelConfig } from "./config.js";
 export { ModelError, type ModelErrorCode } from "./error.js";
 export { Decoder, type GenerateOptions, generate } from "./generate.js";
@@ -25,7 +26,7 @@ export {
   trainEverything,
 } from "./model.js";
 export { type PassOptions, type PassResult, Runner } from "./pass.js";
-export { type SamplingOptions, sample } from "./sample.js";
+export { type Candidate, candidates, type SamplingOptions, sample } from "./sample.js";
 export {
   copyCompanions,
   mergeModel,

@@ -53,7 +53,7 @@ export function accumulateGradient(dy: Float32Array, x: Float32Array, w: Weight,
 }
 
 /** Int8 with one scale per `blockSize` weights: levels i/127, i = -128 … 127. */
-const linearMap = Float32Array.from({ length: 256 }, (_, i) => (i - 128) / 127);
+export const linearMap = Float32Array.from({ length: 256 }, (_, i) => (i - 128) / 127);
 
 /** A weight in 8 bits: the paper's Int8 baseline. Its products decode the whole matrix first, so it is for comparison, not speed. */
 export function quantize8bit(data: Float32Array, n: number, k: number, blockSize: number): Weight {
