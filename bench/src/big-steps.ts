@@ -12,7 +12,7 @@ import { commitName, machineName, type Result } from "./result.js";
 /** LLaMA (Touvron et al. 2023, Table 2), and the tokens of the step. */
 const shapes: Record<string, Shape & { tokens: number }> = {
   "7B": { hidden: 4096, layers: 32, ffn: 11008, heads: 32, vocab: 32000, tokens: 512 },
-  "13B": { hidden: 5120, layers: 40, ffn: 13824, heads: 40, vocab: 32000, tokens: 256 },
+  "13B": { hidden: 5120, layers: 40, ffn: 13824, heads: 40, vocab: 32000, tokens: 128 },
   "33B": { hidden: 6656, layers: 60, ffn: 17920, heads: 52, vocab: 32000, tokens: 128 },
 };
 export const bigStepNames = Object.keys(shapes).flatMap((name) => [`${name} step`, `${name} step int8`]);
