@@ -1,7 +1,7 @@
 // Does training with int8 products end where training in f32 ends? The same seeds, data and steps for both; the final held-out
 // losses are compared by a paired TOST (Schuirmann 1987) whose margin is the standard deviation of the f32 runs over their seeds.
 //
-//   node bench/dist/int8-equivalence.js [--seeds 5] [--json FILE]        QLORA_SHARED names the folder with stories260K and alpaca
+//   node bench/dist/int8-equivalence.js [--seeds 5] [--filter RE] [--json FILE]     QLORA_SHARED names the folder with stories260K and alpaca
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -123,14 +123,20 @@ const signed = (x: number) => `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(5)}`;
 const verdict = ({ difference, interval: { low, high }, p, equivalent }: Equivalence) =>
   `${signed(difference)} [${signed(low)}, ${signed(high)}], TOST p = ${p.toPrecision(2)}: ${equivalent ? "equivalent" : "NOT shown equivalent"}`;
 
-const { values } = parseArgs({ options: { seeds: { type: "string", default: "5" }, json: { type: "string" } } });
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "5" },
+    filter: { type: "string", default: "" },
+    json: { type: "string" },
+  },
+});
 const seeds = Number(values.seeds);
 if (!Number.isInteger(seeds) || seeds < 2)
   throw new RangeError(`--seeds must be a whole number from 2, got ${values.seeds}`);
 const dir = mkdtempSync(join(tmpdir(), "int8-equivalence-"));
 try {
   const results = [];
-  for (const task of tasks(dir)) {
+  for (const task of tasks(dir).filter(({ name }) => new RegExp(values.filter).test(name))) {
     console.log(`${task.name}, ${seeds} seeds, ${simd()}`);
     const result = await study(task, seeds, dir);
     results.push(result);
