@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import * as kernels from "@qlora/kernels";
 import * as nf4 from "@qlora/nf4";
 import * as optim from "@qlora/paged-optim";
+import { bigStepNames, bigSteps } from "./big-steps.js";
 import type { CaseGroup } from "./case.js";
 import { codec } from "./cases/codec.js";
 import { dense } from "./cases/dense.js";
@@ -17,7 +18,7 @@ import { compare, row } from "./table.js";
 
 const groups: CaseGroup[] = [codec, products, dense, optimiser, steps, decoding];
 const usage = `pnpm bench [--filter RE] [--quick] [--json FILE] [--html FILE] [--compare OLD.json] [--threads N]
-Cases: ${groups.flatMap(({ names }) => names).join(", ")}`;
+Cases: ${[...groups.flatMap(({ names }) => names), ...bigStepNames].join(", ")}`;
 
 const { values } = parseArgs({
   options: {
@@ -55,6 +56,11 @@ async function main(): Promise<void> {
       console.log(row(result));
     }
   }
+  if (values.filter && !values.quick)
+    await bigSteps(filter, threads, kernels.simd(), (result, notes) => {
+      results.push(result);
+      console.log([row(result), ...notes].join("\n  "));
+    });
   if (results.length === 0) throw new Error(`--filter ${values.filter} matches no case\n${usage}`);
   if (values.json) writeFileSync(values.json, results.map((result) => `${JSON.stringify(result)}\n`).join(""));
   if (values.html) writeFileSync(values.html, page(results, machineName()));

@@ -29,7 +29,7 @@ export function machineName(): string {
   return `${cpu?.model.trim() ?? "unknown processor"}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
 }
 
-function commitName(): string {
+export function commitName(): string {
   try {
     const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], {
       encoding: "utf8",

@@ -12,7 +12,7 @@ import { progress } from "./progress.js";
 import { say } from "./terminal.js";
 import { setThreads, threadsOption } from "./threads.js";
 
-const { blockSize, doubleQuant, compute } = trainSchema.shape;
+const { blockSize, doubleQuant, mapWeights, compute } = trainSchema.shape;
 
 export const modelOptions = {
   model: z.string().min(1).describe("folder of the model: config.json, model.safetensors, tokenizer.json"),
@@ -29,6 +29,7 @@ export const modelOptions = {
     .unwrap()
     .optional()
     .describe("quantise the scales too; default yes, or as in the adapter's run"),
+  mapWeights,
   compute,
   device: deviceOption,
   threads: threadsOption,
@@ -43,7 +44,7 @@ export interface LoadedModel {
 
 /** Loads a model as the options say; a bar shows it where it takes long. Ctrl-C ends it at the next tensor. */
 export async function openModel(options: z.output<z.ZodObject<typeof modelOptions>>): Promise<LoadedModel> {
-  const { model: dir, adapter, compute } = options;
+  const { model: dir, adapter, mapWeights, compute } = options;
   const device = findDevice(options.device);
   setThreads(options.threads);
   const config = readModelConfig(dir);
@@ -55,7 +56,7 @@ export async function openModel(options: z.output<z.ZodObject<typeof modelOption
 
   const bar = progress();
   const started = performance.now();
-  const steps = loadSteps(dir, { precision, blockSize, doubleQuant, compute, device });
+  const steps = loadSteps(dir, { precision, blockSize, doubleQuant, mapWeights, compute, device });
   let step = steps.next();
   for (; !step.done; step = steps.next()) {
     const { done, total } = step.value;

@@ -1,6 +1,6 @@
 // One event of a training run, for a person.
 import { relative } from "node:path";
-import type { TrainEvent } from "@qlora/trainer";
+import type { MemoryEstimate, TrainEvent } from "@qlora/trainer";
 import type { Progress } from "./progress.js";
 import { printable, say, table } from "./terminal.js";
 import { byteSize, duration, grouped } from "./units.js";
@@ -13,7 +13,13 @@ export function showEvent(event: TrainEvent, bar: Progress): void {
     case "memory":
       bar.print(`Memory expected at the peak: ${byteSize(event.estimate.total)}`);
       bar.print(
-        table(event.estimate.parts.map(({ name, bytes, note }) => [`  ${name}`, byteSize(bytes).padStart(9), note])),
+        table(
+          [...event.estimate.parts, ...mappedPart(event.estimate)].map(({ name, bytes, note }) => [
+            `  ${name}`,
+            byteSize(bytes).padStart(9),
+            note,
+          ]),
+        ),
       );
       break;
     case "loading":
@@ -66,6 +72,12 @@ export function showEvent(event: TrainEvent, bar: Progress): void {
       say(table(rows));
     }
   }
+}
+
+/** The weights in a mapped file as a line beside the parts of the estimate, where there are some. */
+export function mappedPart({ mapped }: MemoryEstimate): MemoryEstimate["parts"] {
+  const note = "not counted: in the file, resident as far as there is room";
+  return mapped > 0 ? [{ name: "mapped weights", bytes: mapped, note }] : [];
 }
 
 /** A path as short as it can be said from here. */

@@ -104,6 +104,21 @@ test("generate: what it prints is what --json says; a seed repeats; threads chan
   expect((await json([...argv, "--temperature", "0", "--seed", "8"])).ids).toEqual(ids);
 });
 
+test("generate: a text that ends it, the cache's dtype, weights in their file", async () => {
+  const argv = ["generate", "--model", baseModel, "--prompt", "She lives in", "--max-new-tokens", "20"];
+  const { text, tokens } = await json<{ text: string; tokens: number }>(argv);
+  const stop = text.slice(6, 9);
+  const stopped = await json<{ text: string; tokens: number; ended: string }>([...argv, "--stop", stop]);
+  expect(stopped).toMatchObject({ text: text.slice(0, text.indexOf(stop)), ended: "stop" });
+  expect(stopped.tokens).toBeLessThan(tokens);
+  for (const cache of ["bf16", "int8"])
+    expect((await json<{ text: string }>([...argv, "--cache", cache])).text).toMatch(/^ [A-Z]/);
+  expect((await json([...argv, "--precision", "bf16", "--map-weights"])).text).toBe(text);
+  const refused = await qlora([...argv, "--precision", "nf4", "--map-weights"]);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toMatch(/^.*q_proj\.weight is not stored in nf4.*map_weights\n$/);
+});
+
 test("generate in every precision", async () => {
   const texts = new Map<string, unknown>();
   for (const precision of ["f32", "bf16", "int8", "nf4", "fp4"]) {

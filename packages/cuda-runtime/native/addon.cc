@@ -9,6 +9,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   qlora::cuda::export_copies(env, exports);
   qlora::cuda::export_streams(env, exports);
   qlora::cuda::export_graphs(env, exports);
+  qlora::cuda::export_map(env, exports);
   return exports;
 }
 }  // namespace

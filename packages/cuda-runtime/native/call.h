@@ -48,6 +48,7 @@ void export_memory(Napi::Env env, Napi::Object exports);
 void export_copies(Napi::Env env, Napi::Object exports);
 void export_streams(Napi::Env env, Napi::Object exports);
 void export_graphs(Napi::Env env, Napi::Object exports);
+void export_map(Napi::Env env, Napi::Object exports);
 
 }  // namespace qlora::cuda
 

@@ -8,6 +8,7 @@ export { formatDevices } from "./format.js";
 export { Graph, type GraphOptions } from "./graph.js";
 export { CudaHandleError, type Leak, leaks } from "./handle.js";
 export { type Addon, AddonError, loadAddon } from "./load.js";
+export { mapFile } from "./map.js";
 export {
   type AllocOptions,
   alloc,

@@ -85,6 +85,7 @@ export interface Native extends Addon {
   graphLaunch(device: number, graph: bigint): void;
   graphDestroy(device: number, graph: bigint): void;
   elapsed(device: number, start: bigint, end: bigint): number;
+  mapFile(file: number, offset: number, bytes: number): ArrayBuffer;
   setDevice(device: number): void;
   synchronize(device: number): void;
 }

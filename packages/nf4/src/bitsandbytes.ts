@@ -77,7 +77,8 @@ export function pythonFloat(x: number): string {
 }
 
 /**
- * Reads what bitsandbytes (or `toBitsandbytes`) wrote for the module at `prefix`.
+ * Reads what bitsandbytes (or `toBitsandbytes`) wrote for the module at `prefix`. Codes and scales are the bytes that `get`
+ * gave, not copies (f32 ones are copied where they are not aligned).
  * @param get returns a tensor of the checkpoint by key, or undefined; data may be of any view type (and of any
  * quant_storage dtype), its bytes count.
  * @throws {TypeError|RangeError} naming the key where something is missing or does not fit.
@@ -100,7 +101,9 @@ export function fromBitsandbytes(
   const f32 = (name: string, length: number) => {
     const { dtype } = read(name);
     if (dtype !== "F32") throw new TypeError(`${name} must be F32, got ${dtype}`);
-    const values = new Float32Array(u8(name, 4 * length).slice().buffer);
+    const bytes = u8(name, 4 * length);
+    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+    const values = new Float32Array(aligned.buffer, aligned.byteOffset, length);
     const bad = values.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) throw new RangeError(`${name}[${bad}] is ${values[bad]}, must be finite`);
     return values;

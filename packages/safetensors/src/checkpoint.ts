@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { TensorInfo } from "./entry.js";
 import { quote, SafetensorsError, type SafetensorsErrorCode, systemCode } from "./errors.js";
-import { type ByteRange, openSafetensors, type SafetensorsFile } from "./file.js";
+import { type ByteRange, openSafetensors, type SafetensorsFile, type TensorPlace } from "./file.js";
 import type { HeaderLimits } from "./header.js";
 import { JsonScanner } from "./json.js";
 
@@ -47,6 +47,11 @@ export class Checkpoint implements Disposable {
   /** As `SafetensorsFile.readInto`. */
   readInto(name: string, target: ArrayBufferView, range: ByteRange = {}): void {
     this.#file(name).readInto(name, target, range);
+  }
+
+  /** As `SafetensorsFile.place`. */
+  place(name: string): TensorPlace {
+    return this.#file(name).place(name);
   }
 
   close(): void {

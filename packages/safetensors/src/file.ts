@@ -12,6 +12,13 @@ export interface ByteRange {
   end?: number;
 }
 
+/** Bytes of an open file. */
+export interface TensorPlace {
+  descriptor: number;
+  offset: number;
+  bytes: number;
+}
+
 /** An open file. Free the descriptor with `close()` or `using`. */
 export class SafetensorsFile implements Disposable {
   readonly path: string;
@@ -71,9 +78,13 @@ export class SafetensorsFile implements Disposable {
       throw new RangeError(`range [${begin}, ${end}) is not within the ${size} bytes of tensor ${name}`);
     if (target.byteLength !== end - begin)
       throw new RangeError(`target must have ${end - begin} bytes for tensor ${name}, got ${target.byteLength}`);
-    if (this.#fd < 0)
-      throw new SafetensorsError("CLOSED", "the file was closed; open it again to read.", { path: this.path });
-    readAt(this.#fd, target, this.dataOffset + info.begin + begin, this.path, name);
+    readAt(this.#open(), target, this.dataOffset + info.begin + begin, this.path, name);
+  }
+
+  /** Where the bytes of a tensor lie, for who maps them; the descriptor is this object's. @throws {SafetensorsError} NO_TENSOR, CLOSED */
+  place(name: string): TensorPlace {
+    const { begin, end } = this.info(name);
+    return { descriptor: this.#open(), offset: this.dataOffset + begin, bytes: end - begin };
   }
 
   /** Closes the descriptor; later reads fail with CLOSED. Closing twice is allowed. */
@@ -84,6 +95,12 @@ export class SafetensorsFile implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #open(): number {
+    if (this.#fd < 0)
+      throw new SafetensorsError("CLOSED", "the file was closed; open it again to read.", { path: this.path });
+    return this.#fd;
   }
 }
 

@@ -5,6 +5,6 @@ export { bf16ToFloat32, float16ToFloat32, float32ToBf16, float32ToFloat16, toFlo
 export { bitsPerElement, type Dtype, dtypes, isDtype } from "./dtypes.js";
 export type { TensorInfo } from "./entry.js";
 export { SafetensorsError, type SafetensorsErrorCode } from "./errors.js";
-export { type ByteRange, openSafetensors, SafetensorsFile } from "./file.js";
+export { type ByteRange, openSafetensors, SafetensorsFile, type TensorPlace } from "./file.js";
 export { type Header, type HeaderLimits, parseHeader } from "./header.js";
 export { type TensorData, type WriteOptions, writeSafetensors } from "./write.js";

@@ -2,6 +2,7 @@
 import { resolveTargets } from "@qlora/lora";
 import {
   type LinearKey,
+  leastMapped,
   linearKeys,
   linearName,
   linearShape,
@@ -10,17 +11,19 @@ import {
 } from "@qlora/transformer";
 import { basePrecision, optimizerStates, parseOptimizer, type TrainConfig } from "./schema.js";
 
-/** Bytes by part; `total` is the expected peak of the process's resident memory. */
+/** Bytes by part; `total` is the expected peak of the memory that is the process's own. */
 export interface MemoryEstimate {
   parts: { name: string; bytes: number; note: string }[];
   total: number;
+  /** Weights in a mapped file (`mapWeights`): resident as far as there is room, not part of `total`. */
+  mapped: number;
 }
 
 type Config = Pick<
   TrainConfig,
   "method" | "precision" | "blockSize" | "doubleQuant" | "loraR" | "loraDropout" | "optimizer" | "gradientCheckpointing"
 > &
-  Partial<Pick<TrainConfig, "loraTargetModules" | "optimizerMemory">>;
+  Partial<Pick<TrainConfig, "loraTargetModules" | "optimizerMemory" | "mapWeights">>;
 
 export interface EstimateInput {
   model: ModelConfig;
@@ -53,8 +56,7 @@ export function estimateMemory(input: EstimateInput): MemoryEstimate {
   const precision = basePrecision(config);
   const stored = input.storedBytes ?? (model.dtype === "bfloat16" ? 2 : 4);
   const dense = full ? 4 : stored;
-  const linearElements = layers * linearKeys.reduce((sum, key) => sum + product(linearShape(model, key)), 0);
-  const denseElements = vocabSize * d * (model.tiedHead ? 1 : 2);
+  const weights = weightBytes(model, config, precision, dense);
   const rank = full ? 0 : config.loraR;
   const { elements: trained, state } = trainedSizes(input);
   const inMemory = config.optimizer.startsWith("paged-")
@@ -70,12 +72,10 @@ export function estimateMemory(input: EstimateInput): MemoryEstimate {
     { name: "process", bytes: base + overhead, note: "Node, the code, the data" },
     {
       name: "base model",
-      bytes:
-        linearElements * bytesPerWeight(precision, config) +
-        denseElements * dense +
-        (2 * layers + 1) * d * 4 +
-        model.maxPositions * headDim * 4,
-      note: `linear layers in ${precision}, embedding and head in ${dense * 8} bits`,
+      bytes: weights.memory + (2 * layers + 1) * d * 4 + model.maxPositions * headDim * 4,
+      note: config.mapWeights
+        ? "what is not in the mapped file"
+        : `linear layers in ${precision}, embedding and head in ${dense * 8} bits`,
     },
     {
       name: full ? "gradients" : "adapters",
@@ -104,7 +104,7 @@ export function estimateMemory(input: EstimateInput): MemoryEstimate {
     { name: "logits", bytes: rows * (vocabSize + 4 * d) * 4, note: `${rows} rows at a time` },
   ];
   const training = parts.slice(2).reduce((sum, { bytes }) => sum + bytes, 0);
-  const loading = loadingBytes(model, precision, stored, dense);
+  const loading = config.mapWeights ? 0 : loadingBytes(model, precision, stored, dense);
   if (loading > training)
     parts.push({
       name: "loading",
@@ -113,7 +113,7 @@ export function estimateMemory(input: EstimateInput): MemoryEstimate {
     });
   const arrays = parts.slice(1, 4).reduce((sum, { bytes }) => sum + bytes, 0); // activations are made once
   parts.push({ name: "garbage", bytes: Math.min(arrays * garbage.share, garbage.most), note: "not yet collected" });
-  return { parts, total: parts.reduce((sum, { bytes }) => sum + bytes, 0) };
+  return { parts, total: parts.reduce((sum, { bytes }) => sum + bytes, 0), mapped: weights.mapped };
 }
 
 /** Most bytes on disk at once: the checkpoints with one being written, the best one, the optimiser's pages, and the result. */
@@ -172,14 +172,29 @@ function loadingBytes(model: ModelConfig, precision: Precision, stored: number, 
   return Math.max(linear, model.vocabSize * model.hiddenSize * (raw - (raw === 6 ? 4 : dense)));
 }
 
-function bytesPerWeight(
+/** Bytes of all matrices: in memory, and with `mapWeights` in the mapped file, which is all but small tensors. */
+function weightBytes(
+  model: ModelConfig,
+  { mapWeights = false, blockSize, doubleQuant }: Config,
   precision: Precision,
-  { blockSize, doubleQuant }: { blockSize: number; doubleQuant: boolean },
-): number {
-  if (precision === "f32") return 4;
-  if (precision === "bf16") return 2;
-  const scale = doubleQuant && precision !== "int8" ? (1 + 4 / 256) / blockSize : 4 / blockSize;
-  return (precision === "int8" ? 1 : 0.5) + scale;
+  dense: number,
+): { memory: number; mapped: number } {
+  const sum = { memory: 0, mapped: 0 };
+  const add = (count: number, bytes: number) => {
+    sum[mapWeights && bytes >= leastMapped ? "mapped" : "memory"] += count * bytes;
+  };
+  for (const key of linearKeys) {
+    const n = product(linearShape(model, key));
+    if (precision === "f32" || precision === "bf16") add(model.layers, n * (precision === "f32" ? 4 : 2));
+    else {
+      const nested = doubleQuant && precision !== "int8";
+      add(model.layers, precision === "int8" ? n : n / 2);
+      add(model.layers, (n / blockSize) * (nested ? 1 : 4));
+      if (nested) add(model.layers, (n / blockSize / 256) * 4);
+    }
+  }
+  add(model.tiedHead ? 1 : 2, model.vocabSize * model.hiddenSize * dense);
+  return sum;
 }
 
 const product = ([n, k]: [number, number]) => n * k;

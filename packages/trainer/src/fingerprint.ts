@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { EncodedExample } from "@qlora/data";
 import { hostTensor, linears, type Model, toHost, type Weight } from "@qlora/transformer";
 import { TrainError } from "./error.js";
-import { basePrecision, snakeCase, type TrainConfig } from "./schema.js";
+import { basePrecision, computePasses, snakeCase, type TrainConfig } from "./schema.js";
 
 /** What a checkpoint was made of. */
 export interface Fingerprint {
@@ -27,7 +27,6 @@ const free = [
   "maxMemory",
   "maxSteps",
   "epochs",
-  "gradientCheckpointing",
   "evalSteps",
   "saveSteps",
   "keepCheckpoints",
@@ -36,6 +35,7 @@ const free = [
 ] as const;
 /** Keys that may change between the parts of a run; it then is no longer the run that goes through. */
 const tunable = [
+  "mapWeights",
   "learningRate",
   "schedule",
   "warmupSteps",
@@ -62,6 +62,8 @@ export function fingerprint(
     optimizer: config.optimizer.replace("paged-", ""),
   };
   for (const key of free) delete configuration[key];
+  const { forward, recompute } = computePasses(config);
+  if (forward === recompute) delete configuration.gradientCheckpointing; // what is recomputed is what was kept, to the bit
   const data = createHash("sha256");
   for (const examples of [training, heldOut]) {
     data.update(Uint32Array.of(examples.length));

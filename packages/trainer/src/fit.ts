@@ -13,6 +13,8 @@ export interface Requirements {
   passSize: PassSize;
   /** Resident memory of the process so far. */
   process: number;
+  /** The checkpoint holds its weights so that they can be mapped. */
+  mappable: boolean;
 }
 
 export function estimateRun({ model, config, passSize, process }: Requirements): MemoryEstimate {
@@ -22,7 +24,8 @@ export function estimateRun({ model, config, passSize, process }: Requirements):
 type Change = Partial<TrainConfig>;
 
 /** Changes that need less memory, those that leave the result alone first: nearest to what was asked for. */
-export function* lighter(config: TrainConfig): Generator<Change, void, void> {
+export function* lighter(config: TrainConfig, mappable: boolean): Generator<Change, void, void> {
+  if (mappable && !config.mapWeights) yield { mapWeights: true };
   if (!config.gradientCheckpointing) yield { gradientCheckpointing: true };
   for (let [size, passes] = [config.batchSize, config.gradientAccumulation]; size > 1; ) {
     const half = Math.ceil(size / 2);
@@ -43,7 +46,7 @@ export function* lighter(config: TrainConfig): Generator<Change, void, void> {
 
 /** @throws {TrainError} NO_MEMORY with the knobs that would make it fit, nearest first */
 export function refuseMemory(requirements: Requirements, available: number): void {
-  const { config } = requirements;
+  const { config, mappable } = requirements;
   const total = (changed: TrainConfig) => estimateRun({ ...requirements, config: changed }).total;
   const needed = total(config);
   if (needed <= available) return;
@@ -52,7 +55,7 @@ export function refuseMemory(requirements: Requirements, available: number): voi
     Object.entries(change)
       .map(([key, value]) => `${snakeCase(key)} ${value}`)
       .join(" with ");
-  for (const change of lighter(config)) {
+  for (const change of lighter(config, mappable)) {
     const knob = Object.keys(change).join();
     if (!fits.has(knob) && total({ ...config, ...change }) <= available) fits.set(knob, text(change));
   }
@@ -65,7 +68,7 @@ export function refuseMemory(requirements: Requirements, available: number): voi
   // No single knob does: turn them all, one after another, until it fits.
   let together = config;
   const changes: Change = {};
-  for (const change of lighter(config)) {
+  for (const change of lighter(config, mappable)) {
     const next = { ...together, ...change };
     if (total(next) >= total(together)) continue;
     together = next;

@@ -1,4 +1,5 @@
 // The one description of a training run: types, defaults, help, YAML keys and flags all come from here.
+import type { Compute } from "@qlora/transformer";
 import { z } from "zod";
 
 const count = () => z.number().int().nonnegative();
@@ -51,7 +52,20 @@ export const trainSchema = z.strictObject({
     .describe("how the base is kept; default nf4 for qlora, bf16 for lora, f32 for full"),
   blockSize: z.literal([32, 64, 128, 256, 512, 1024, 2048, 4096]).default(64).describe("weights that share one scale"),
   doubleQuant: z.boolean().default(true).describe("quantise the scales too"),
+  mapWeights: z
+    .boolean()
+    .default(false)
+    .describe("leave the weights in their file, paged in by the system; the file must hold them in this precision"),
   compute: z.enum(["f32", "int8"]).default("f32").describe("arithmetic of products with 4-bit weights"),
+  computeForward: z.enum(["f32", "int8"]).optional().describe("the same in the forward pass; default as compute"),
+  computeRecompute: z
+    .enum(["f32", "int8"])
+    .optional()
+    .describe("the same where activations are recomputed; default as compute"),
+  computeBackward: z
+    .enum(["f32", "int8"])
+    .optional()
+    .describe("the same in the backward pass (dX); default as compute"),
   device: z.enum(["cpu", "cuda", "cuda-emu"]).default("cpu").describe("where to compute"),
   threads: positive().max(1024).optional().describe("threads; default QLORA_THREADS, else all"),
 
@@ -143,6 +157,18 @@ export function basePrecision(
   config: Pick<TrainConfig, "method" | "precision">,
 ): NonNullable<TrainConfig["precision"]> {
   return config.precision ?? ({ qlora: "nf4", lora: "bf16", full: "f32" } as const)[config.method];
+}
+
+/** The arithmetic of each pass. */
+export function computePasses(
+  config: Pick<TrainConfig, "compute" | "computeForward" | "computeRecompute" | "computeBackward">,
+): Exclude<Compute, string> {
+  const { compute, computeForward, computeRecompute, computeBackward } = config;
+  return {
+    forward: computeForward ?? compute,
+    recompute: computeRecompute ?? compute,
+    backward: computeBackward ?? compute,
+  };
 }
 
 export function snakeCase(key: string): string {

@@ -7,6 +7,7 @@ import { setThreads as setOptimThreads } from "@qlora/paged-optim";
 import {
   findDevice,
   freeModel,
+  isMappable,
   loadSteps,
   type Model,
   modelParameters,
@@ -25,7 +26,7 @@ import { passSize, stepOrder } from "./order.js";
 import { availableMemory, folderBytes, freeBytes } from "./resources.js";
 import { Run } from "./run.js";
 import { RunFolder } from "./run-folder.js";
-import { basePrecision, type TrainConfig, type TrainOptions } from "./schema.js";
+import { basePrecision, computePasses, type TrainConfig, type TrainOptions } from "./schema.js";
 
 export interface RunOptions {
   /** Abort to stop at the next block; the last finished step is saved as a checkpoint first. */
@@ -76,6 +77,7 @@ export class Trainer {
       config,
       passSize: (changed: TrainConfig) => passSize(data.training, changed),
       process: resident,
+      mappable: isMappable(config.model, basePrecision(config)),
     };
     const estimate = estimateRun(requirements);
     const left = availableMemory() + resident;
@@ -93,7 +95,8 @@ export class Trainer {
         precision: basePrecision(config),
         blockSize: config.blockSize,
         doubleQuant: config.doubleQuant,
-        compute: config.compute,
+        mapWeights: config.mapWeights,
+        compute: computePasses(config),
         device,
       });
       let loaded = loading.next();
@@ -119,7 +122,7 @@ export class Trainer {
         order,
         parameters,
         started,
-        expectedBytes: estimate.total,
+        expectedBytes: estimate.total + estimate.mapped,
         signal,
       }).go();
     } catch (error) {

@@ -104,6 +104,10 @@ describe("a run that does not fit memory", () => {
     );
     expect(message).toMatch(/Together these make it fit: gradient_checkpointing true with batch_size/);
   });
+  test("weights stay in their file where that is enough", async () => {
+    const message = await refusal({ method: "lora", loraR: 4 }, 4);
+    expect(message).toMatch(/Any of these makes it fit, the nearest first: map_weights true;/);
+  });
   test("says so where none helps", async () => {
     expect(await refusal({}, 60)).toMatch(/No setting makes this model fit/);
   });

@@ -28,6 +28,7 @@ const configurations: [keyof typeof shapes, Partial<TrainOptions>][] = [
   ["deep", { precision: "int8", loraR: 16 }],
   ["words", { batchSize: 32, trainOnSource: true }],
   ["words", { method: "full", learningRate: 1e-4 }],
+  ["words", { method: "lora", batchSize: 8, mapWeights: true }],
 ];
 
 describe("the estimate is within 10 % of the peak", () => {

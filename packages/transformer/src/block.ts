@@ -6,9 +6,11 @@
 //
 // Every product also carries its adapter, if it has one (see linear.ts). Names of the kept activations are the ones above.
 import * as kernels from "@qlora/kernels";
+import type { LayerCache } from "./cache.js";
 import type { Floats, Ints } from "./device.js";
 import { type Dropout, noDropout, project, projectBackward } from "./linear.js";
 import type { Layer, Model, Norm } from "./model.js";
+import { arithmetic } from "./weight.js";
 import type { Workspace } from "./workspace.js";
 
 /** Where the tokens of a forward pass sit. */
@@ -18,13 +20,6 @@ export interface Layout {
   /** Borders of the sequences among the queries and among the keys; equal except when decoding with a cache. */
   cuQ: Ints;
   cuK: Ints;
-}
-
-/** Keys and values of earlier tokens of one sequence: [capacity, kvHeads, headDim] each. */
-export interface LayerCache {
-  k: Floats;
-  v: Floats;
-  length: number;
 }
 
 export interface BlockOptions {
@@ -48,19 +43,15 @@ export function blockForward(
   options: BlockOptions,
 ): void {
   const { keep, scratch, dropout = noDropout, cache } = options;
-  const { config, compute } = model;
+  const { config } = model;
+  const compute = arithmetic(model.compute, out ? "forward" : "recompute");
   const { hiddenSize: d, intermediateSize: f, heads, kvHeads, headDim } = config;
   const t = layout.tokens;
   const [qWidth, kvWidth] = [heads * headDim, kvHeads * headDim];
 
   const n1 = normForward(layer.inputNorm, h, "n1", t, config.normEps, keep);
   const q = keep.activations("q", t * qWidth);
-  const k = cache
-    ? cache.k.subarray(cache.length * kvWidth, (cache.length + t) * kvWidth)
-    : keep.activations("k", t * kvWidth);
-  const v = cache
-    ? cache.v.subarray(cache.length * kvWidth, (cache.length + t) * kvWidth)
-    : keep.activations("v", t * kvWidth);
+  const [k, v] = cache ? cache.next(t) : [keep.activations("k", t * kvWidth), keep.activations("v", t * kvWidth)];
   project({
     x: n1,
     linears: [layer.q, layer.k, layer.v],
@@ -74,9 +65,7 @@ export function blockForward(
   });
   kernels.rope(q, layout.positions, model.rope, { m: t, heads, headDim });
   kernels.rope(k, layout.positions, model.rope, { m: t, heads: kvHeads, headDim });
-  const [keys, values] = cache
-    ? [cache.k.subarray(0, (cache.length + t) * kvWidth), cache.v.subarray(0, (cache.length + t) * kvWidth)]
-    : [k, v];
+  const [keys, values] = cache ? cache.add(t) : [k, v];
   const a = keep.activations("a", t * qWidth);
   const scale = 1 / Math.sqrt(headDim);
   kernels.attention(q, keys, values, a, keep.f32("lse", heads * t), layout.cuQ, layout.cuK, {
@@ -122,7 +111,8 @@ export function blockBackward(
   options: BlockOptions,
 ): void {
   const { keep, scratch, dropout = noDropout } = options;
-  const { config, compute } = model;
+  const { config } = model;
+  const compute = arithmetic(model.compute, "backward");
   const { hiddenSize: d, intermediateSize: f, heads, kvHeads, headDim } = config;
   const t = layout.tokens;
   const [qWidth, kvWidth] = [heads * headDim, kvHeads * headDim];

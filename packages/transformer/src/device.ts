@@ -12,6 +12,8 @@ import * as nf4 from "@qlora/nf4";
 import { ModelError } from "./error.js";
 import type { Weight } from "./weight.js";
 
+export type { DeviceArray };
+
 /** f32 on the CPU; on a device f32 or bf16. */
 export type Floats = Float32Array | DeviceArray;
 export type Ints = Int32Array | DeviceArray;

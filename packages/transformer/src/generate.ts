@@ -1,8 +1,8 @@
 // Generation with a cache of keys and values: the prompt in one pass, then a token at a time.
-import { DeviceArray } from "@qlora/cuda-runtime";
 import * as kernels from "@qlora/kernels";
-import { blockForward, type LayerCache, normForward } from "./block.js";
-import { type Floats, newArray, toHost } from "./device.js";
+import { blockForward, normForward } from "./block.js";
+import { type CacheType, type LayerCache, layerCaches } from "./cache.js";
+import { toHost } from "./device.js";
 import { ModelError } from "./error.js";
 import type { Model } from "./model.js";
 import { type SamplingOptions, sample } from "./sample.js";
@@ -14,6 +14,8 @@ export interface GenerateOptions extends SamplingOptions {
   maxNewTokens?: number;
   /** Ids that end the text; they are not yielded. Default the model's end-of-sequence ids. */
   stopIds?: Iterable<number>;
+  /** How keys and values of earlier tokens are kept: bf16 and int8 take less memory and more time. Default "f32". */
+  cache?: CacheType;
   /** Uniforms in [0, 1), used when temperature > 0. */
   random?: () => number;
 }
@@ -25,19 +27,20 @@ export class Decoder implements Disposable {
   private readonly caches: LayerCache[];
   length = 0;
 
-  /** Makes room for `capacity` tokens. */
+  /** Bytes of the keys and values. */
+  readonly cacheBytes: number;
+
+  /** Makes room for `capacity` tokens, with keys and values kept in `cache`. */
   constructor(
     readonly model: Model,
     readonly capacity: number,
+    { cache = "f32" }: { cache?: CacheType } = {},
   ) {
-    const { kvHeads, headDim, layers, maxPositions } = model.config;
+    const { maxPositions } = model.config;
     if (capacity > maxPositions)
       throw new ModelError("CONTEXT_EXCEEDED", `${capacity} tokens do not fit the model's context of ${maxPositions}`);
-    const { device } = model;
-    [this.keep, this.scratch] = [new Workspace(device), new Workspace(device)];
-    const room = () =>
-      newArray(device, device === "cpu" ? "f32" : "bf16", capacity * kvHeads * headDim, "cache") as Floats;
-    this.caches = Array.from({ length: layers }, () => ({ k: room(), v: room(), length: 0 }));
+    [this.keep, this.scratch] = [new Workspace(model.device), new Workspace(model.device)];
+    ({ caches: this.caches, bytes: this.cacheBytes } = layerCaches(model, capacity, cache));
   }
 
   /** Appends tokens and returns the logits [vocab] after the last one; valid until the next call. */
@@ -64,11 +67,8 @@ export class Decoder implements Disposable {
     if (weight.kind !== "dense") throw new TypeError(`${model.embedding.name}: an embedding is kept in 16 or 32 bits`);
     const hidden = scratch.activations("hidden", t * d);
     kernels.embedding(scratch.i32("ids", Int32Array.from(ids)), weight.data, hidden, { m: t, d, vocab: vocabSize });
-    model.layers.forEach((layer, i) => {
-      const cache = this.caches[i]!;
-      blockForward(model, layer, hidden, hidden, layout, { keep, scratch, cache });
-      cache.length += t;
-    });
+    for (const [i, layer] of model.layers.entries())
+      blockForward(model, layer, hidden, hidden, layout, { keep, scratch, cache: this.caches[i]! });
     this.length += t;
     const last = normForward(model.norm, hidden.subarray((t - 1) * d, t * d), "final", 1, normEps, scratch);
     const logits = scratch.f32("logits", vocabSize);
@@ -78,7 +78,7 @@ export class Decoder implements Disposable {
 
   /** Frees what is on a device. */
   [Symbol.dispose](): void {
-    for (const { k, v } of this.caches) for (const array of [k, v]) if (array instanceof DeviceArray) array.free();
+    for (const cache of this.caches) cache[Symbol.dispose]();
     for (const workspace of [this.keep, this.scratch]) workspace[Symbol.dispose]();
   }
 }
@@ -97,7 +97,7 @@ export function* generate(
       "CONTEXT_EXCEEDED",
       `the prompt has ${prompt.length} tokens; the model takes 1 to ${maxPositions}`,
     );
-  using decoder = new Decoder(model, Math.min(maxPositions, prompt.length + maxNewTokens));
+  using decoder = new Decoder(model, Math.min(maxPositions, prompt.length + maxNewTokens), options);
   const seen = Array.from(prompt);
   let logits = decoder.append(prompt);
   for (let i = 0; i < maxNewTokens; i++) {

@@ -1,12 +1,13 @@
 // @qlora/transformer: LLaMA-family decoders on 4-bit, 16-bit or 32-bit weights.
 export { type Batch, countTargets, sequenceBatch } from "./batch.js";
-export { blockBackward, blockForward, type LayerCache, type Layout } from "./block.js";
+export { blockBackward, blockForward, type Layout } from "./block.js";
+export { type CacheType, cacheTypes, type LayerCache } from "./cache.js";
 export { type ModelConfig, parseModelConfig, type RopeScaling, readModelConfig } from "./config.js";
 export { type Device, type DeviceName, findDevice, placeAdapter, toHost, zero } from "./device.js";
 export { ModelError, type ModelErrorCode } from "./error.js";
 export { Decoder, type GenerateOptions, generate } from "./generate.js";
 export type { Dropout } from "./linear.js";
-export { initModel, type LoadOptions, type LoadProgress, loadModel, loadSteps } from "./load.js";
+export { initModel, isMappable, type LoadOptions, type LoadProgress, loadModel, loadSteps } from "./load.js";
 export {
   adapters,
   freeModel,
@@ -27,7 +28,7 @@ export {
   trainEverything,
 } from "./model.js";
 export { type PassOptions, type PassResult, Runner } from "./pass.js";
-export { type SamplingOptions, sample } from "./sample.js";
+export { type Candidate, candidates, type SamplingOptions, sample } from "./sample.js";
 export {
   copyCompanions,
   mergeModel,
@@ -37,5 +38,6 @@ export {
   saveWeights,
   writeFolder,
 } from "./save.js";
-export { type Compute, hostTensor, type Precision, type Weight } from "./weight.js";
+export { leastMapped } from "./source.js";
+export { type Arithmetic, type Compute, hostTensor, type Precision, type Weight } from "./weight.js";
 export { Workspace } from "./workspace.js";

@@ -4,7 +4,7 @@
 import { type Adapter, keptSize, type LoraOptions, loraBackward, loraForward, scratchSize } from "@qlora/lora";
 import type { Floats } from "./device.js";
 import type { Linear } from "./model.js";
-import { accumulateGradient, type Compute, matmul, matmulTransposed } from "./weight.js";
+import { type Arithmetic, accumulateGradient, matmul, matmulTransposed } from "./weight.js";
 import type { Workspace } from "./workspace.js";
 
 /** Dropout on the adapters' input: the mask is a function of seed, layer and site alone. */
@@ -26,7 +26,7 @@ interface Group {
   tokens: number;
   /** Which input of the block this is (0 attention, 1 output, 2 MLP, 3 down): part of the dropout counter. */
   site: number;
-  compute: Compute;
+  compute: Arithmetic;
   dropout: Dropout;
   /** Holds x·Aᵀ of every adapter between forward and backward. */
   keep: Workspace;

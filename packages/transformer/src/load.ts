@@ -4,6 +4,7 @@ import { quantize, tile } from "@qlora/nf4";
 import { openCheckpoint } from "@qlora/safetensors";
 import { type ModelConfig, readModelConfig } from "./config.js";
 import { type Device, place, placeWeight } from "./device.js";
+import { ModelError } from "./error.js";
 import {
   type Layer,
   type Linear,
@@ -14,7 +15,7 @@ import {
   type Norm,
   tensorShapes,
 } from "./model.js";
-import { checkpointSource, type Source } from "./source.js";
+import { checkpointSource, holdsPrecision, type Source } from "./source.js";
 import { type Compute, type Precision, quantize8bit, type Weight } from "./weight.js";
 
 export interface LoadOptions {
@@ -27,6 +28,12 @@ export interface LoadOptions {
   compute?: Compute;
   /** Where the model is to be; each tensor is moved there as soon as it is made. Default "cpu". */
   device?: Device;
+  /**
+   * Leave weights in their file and let the system page them in, instead of holding them in memory: for models that are larger
+   * than it. The checkpoint must hold them as `precision` keeps them (4-bit ones: `quantizeModel`), and keep its length while
+   * the model is used. Default false: 4-bit weights are re-ordered once for speed.
+   */
+  mapWeights?: boolean;
   /** Called after each tensor with how far loading is. */
   onProgress?: (done: number, total: number) => void;
 }
@@ -49,7 +56,13 @@ export function loadModel(dir: string, options: LoadOptions = {}): Model {
 export function* loadSteps(dir: string, options: LoadOptions = {}): Generator<LoadProgress, Model> {
   const config = readModelConfig(dir);
   using checkpoint = openCheckpoint(dir);
-  return yield* buildModel(config, checkpointSource(checkpoint, config), options);
+  return yield* buildModel(config, checkpointSource(checkpoint, config, { map: options.mapWeights ?? false }), options);
+}
+
+/** Whether `loadModel` can map the weights of this folder: it holds them as `precision` keeps them. */
+export function isMappable(dir: string, precision: Precision = "nf4"): boolean {
+  using checkpoint = openCheckpoint(dir);
+  return holdsPrecision(checkpoint, readModelConfig(dir), precision);
 }
 
 export interface LoadProgress {
@@ -129,9 +142,10 @@ function* buildModel(config: ModelConfig, source: Source, options: LoadOptions):
 }
 
 function linearWeight(source: Source, name: string, [n, k]: [number, number], options: LoadOptions): Weight {
-  const { precision = "nf4", blockSize = 64, doubleQuant = true } = options;
+  const { precision = "nf4", blockSize = 64, doubleQuant = true, mapWeights = false } = options;
   const stored = source.quantized(`${name}.weight`);
-  if (stored) return { kind: "4bit", n, k, data: tile(stored) };
+  if (stored) return { kind: "4bit", n, k, data: mapWeights ? stored : tile(stored) };
+  if (mapWeights) return { kind: "dense", n, k, data: storedAs(precision, source.dense(`${name}.weight`), name) };
   const data = source.borrow(`${name}.weight`);
   if (precision === "f32")
     return { kind: "dense", n, k, data: data instanceof Float32Array ? data.slice() : widen(data) };
@@ -144,6 +158,16 @@ function linearWeight(source: Source, name: string, [n, k]: [number, number], op
     k,
     data: tile(quantize(data, { shape: [n, k], codebook: precision, blockSize, doubleQuant })),
   };
+}
+
+/** The tensor itself, where the checkpoint holds it in this precision. @throws {ModelError} NOT_MAPPABLE */
+function storedAs<T extends Float32Array | Uint16Array>(precision: Precision, data: T, name: string): T {
+  const found = data instanceof Uint16Array ? "bf16" : "f32";
+  if (found === precision) return data;
+  throw new ModelError(
+    "NOT_MAPPABLE",
+    `${name}.weight is not stored in ${precision}, so it cannot be used where it lies; convert the model first (qlora quantize), or do without map_weights`,
+  );
 }
 
 function widen(data: Float32Array | Uint16Array): Float32Array {

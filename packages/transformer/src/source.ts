@@ -1,9 +1,27 @@
 // Tensors of a checkpoint on disk, checked against config.json before the first one is read.
+import { mapFile } from "@qlora/cuda-runtime";
 import { type BitsandbytesTensor, fromBitsandbytes, type QuantizedTensor } from "@qlora/nf4";
-import { type Checkpoint, float16ToFloat32 } from "@qlora/safetensors";
+import { bitsPerElement, type Checkpoint, float16ToFloat32 } from "@qlora/safetensors";
 import type { ModelConfig } from "./config.js";
 import { ModelError } from "./error.js";
-import { tensorShapes } from "./model.js";
+import { linearKeys, linearName, tensorShapes } from "./model.js";
+import type { Precision } from "./weight.js";
+
+/** The codebook of a tensor that is stored in 4 bits. */
+function storedType(checkpoint: Checkpoint, name: string): "nf4" | "fp4" | undefined {
+  return (["nf4", "fp4"] as const).find((type) => checkpoint.tensors.has(`${name}.quant_state.bitsandbytes__${type}`));
+}
+
+/** Whether the checkpoint holds the blocks' linear layers as `precision` keeps them, so that they can be used where they lie. */
+export function holdsPrecision(checkpoint: Checkpoint, config: ModelConfig, precision: Precision): boolean {
+  for (let layer = 0; layer < config.layers; layer++)
+    for (const key of linearKeys) {
+      const name = `${linearName(layer, key)}.weight`;
+      const dtype = checkpoint.tensors.get(name)?.dtype;
+      if (!storedType(checkpoint, name) && dtype !== precision.toUpperCase()) return false;
+    }
+  return true;
+}
 
 /** Where the tensors of a model come from. */
 export interface Source {
@@ -15,10 +33,19 @@ export interface Source {
   quantized(name: string): QuantizedTensor | undefined;
 }
 
-/** Opens every tensor that `config` asks for, or says which one is missing or has another shape. */
-export function checkpointSource(checkpoint: Checkpoint, config: ModelConfig): Source {
-  const quantType = (name: string) =>
-    (["nf4", "fp4"] as const).find((type) => checkpoint.tensors.has(`${name}.quant_state.bitsandbytes__${type}`));
+/** Bytes. Smaller tensors are read also where the others are mapped: a mapping takes whole pages. */
+export const leastMapped = 2 ** 16;
+
+/**
+ * Opens every tensor that `config` asks for, or says which one is missing or has another shape. With `map` they stay in their
+ * file: memory is the page cache's, and the file must keep its length while they are used.
+ */
+export function checkpointSource(checkpoint: Checkpoint, config: ModelConfig, { map = false } = {}): Source {
+  const bytesOf = (name: string): Uint8Array<ArrayBuffer> => {
+    const { descriptor, offset, bytes } = checkpoint.place(name);
+    const aligned = (offset * 8) % bitsPerElement(checkpoint.tensors.get(name)!.dtype) === 0;
+    return map && aligned && bytes >= leastMapped ? mapFile(descriptor, offset, bytes) : checkpoint.read(name);
+  };
   for (const [name, shape] of tensorShapes(config)) {
     const tensor = checkpoint.tensors.get(name);
     if (!tensor)
@@ -26,7 +53,7 @@ export function checkpointSource(checkpoint: Checkpoint, config: ModelConfig): S
         "TENSOR_MISSING",
         `${checkpoint.path}: tensor ${name} is missing; config.json asks for it with shape [${shape}]`,
       );
-    if (quantType(name)) continue; // its shape is in its quant_state, checked when it is read
+    if (storedType(checkpoint, name)) continue; // its shape is in its quant_state, checked when it is read
     if (String(tensor.shape) !== String(shape))
       throw new ModelError(
         "SHAPE_DISAGREES",
@@ -50,7 +77,7 @@ export function checkpointSource(checkpoint: Checkpoint, config: ModelConfig): S
     );
   };
   return {
-    dense: (name) => inDtype(name, checkpoint.read(name)),
+    dense: (name) => inDtype(name, bytesOf(name)),
     borrow(name) {
       const { begin, end } = checkpoint.tensors.get(name)!;
       if (borrowed.bytes.length < end - begin) borrowed.bytes = new Uint8Array(end - begin);
@@ -62,7 +89,7 @@ export function checkpointSource(checkpoint: Checkpoint, config: ModelConfig): S
       });
     },
     quantized(name) {
-      if (!quantType(name)) return undefined;
+      if (!storedType(checkpoint, name)) return undefined;
       const q = fromBitsandbytes(name.replace(/\.weight$/, ""), (key): BitsandbytesTensor | undefined => {
         const tensor = checkpoint.tensors.get(key);
         if (!tensor) return undefined;
@@ -72,7 +99,7 @@ export function checkpointSource(checkpoint: Checkpoint, config: ModelConfig): S
             "DTYPE_UNSUPPORTED",
             `${file}: tensor ${key} is ${dtype}; parts of a 4-bit tensor are U8, F32, BF16 or F16`,
           );
-        return { dtype, shape, data: checkpoint.read(key) };
+        return { dtype, shape, data: bytesOf(key) };
       });
       const shape = tensorShapes(config).get(name)!;
       if (String(q.shape) !== String(shape))

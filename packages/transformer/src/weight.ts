@@ -14,11 +14,25 @@ export type Weight =
   | { kind: "8bit"; n: number; k: number; data: nf4.Blockwise }
   | { kind: "4bit"; n: number; k: number; data: nf4.QuantizedTensor | nf4.TiledWeights | nf4.DeviceQuantizedTensor };
 
-/** How products with 4-bit weights are computed: exactly in f32, or with activations in int8 (opt-in). */
-export type Compute = "f32" | "int8";
+/** How a product with 4-bit weights is computed: exactly in f32, or with activations in int8 (opt-in). */
+export type Arithmetic = "f32" | "int8";
+
+/** One arithmetic for all products with 4-bit weights, or one for each pass: forward, its recomputation, and dX. */
+export type Compute = Arithmetic | Record<"forward" | "recompute" | "backward", Arithmetic>;
+
+export function arithmetic(compute: Compute, pass: "forward" | "recompute" | "backward"): Arithmetic {
+  return typeof compute === "string" ? compute : compute[pass];
+}
 
 /** y [m, n] = x [m, k]·Wᵀ, or += with `accumulate`. */
-export function matmul(x: Floats, w: Weight, y: Floats, m: number, compute: Compute = "f32", accumulate = false): void {
+export function matmul(
+  x: Floats,
+  w: Weight,
+  y: Floats,
+  m: number,
+  compute: Arithmetic = "f32",
+  accumulate = false,
+): void {
   const [input, out] = [rows(x, m, w.k), rows(y, m, w.n)];
   if (w.kind === "4bit") product(nf4.matmul, input, w.data, out, accumulate, compute);
   else kernels.matmul(x, dense(w), y, { m, n: w.n, k: w.k, accumulate });
@@ -30,7 +44,7 @@ export function matmulTransposed(
   w: Weight,
   dx: Floats,
   m: number,
-  compute: Compute = "f32",
+  compute: Arithmetic = "f32",
   accumulate = false,
 ): void {
   const [input, out] = [rows(dy, m, w.n), rows(dx, m, w.k)];
@@ -45,7 +59,7 @@ function product(
   weights: (Weight & { kind: "4bit" })["data"],
   out: Floats,
   accumulate: boolean,
-  compute: Compute,
+  compute: Arithmetic,
 ): void {
   if ("device" in weights) multiply(input as DeviceArray, weights, { out: out as DeviceArray, accumulate });
   else multiply(input as Float32Array, weights, { out: out as Float32Array, accumulate, compute });
@@ -57,7 +71,7 @@ export function accumulateGradient(dy: Floats, x: Floats, w: Weight, m: number):
 }
 
 /** Int8 with one scale per `blockSize` weights: levels i/127, i = -128 … 127. */
-const linearMap = Float32Array.from({ length: 256 }, (_, i) => (i - 128) / 127);
+export const linearMap = Float32Array.from({ length: 256 }, (_, i) => (i - 128) / 127);
 
 /** A weight in 8 bits: the paper's Int8 baseline. Its products decode the whole matrix first, so it is for comparison, not speed. */
 export function quantize8bit(data: Float32Array, n: number, k: number, blockSize: number): Weight {

@@ -1,6 +1,7 @@
 // Sampling: each option removes what it says, and the rest keeps its proportions.
 import { expect, test } from "vitest";
-import { type SamplingOptions, sample } from "../src/index.js";
+import { candidates, type SamplingOptions, sample } from "../src/index.js";
+import golden from "./golden/sampling.json" with { type: "json" };
 
 const logits = () => Float32Array.from([0, Math.log(2), Math.log(4), Math.log(8), -40]);
 
@@ -31,4 +32,17 @@ test("the repetition penalty counts a token once and pushes both signs down", ()
   const values = Float32Array.of(2, -2, 1);
   sample(values, [0, 0, 1], () => 0, { repetitionPenalty: 2 });
   expect([...values]).toEqual([1, -4, 1]);
+});
+
+// Their softmax is in f64 on logits that were divided by the temperature in f32.
+const ROUNDING = 1e-6;
+test.each(golden.cases)("transformers leaves the same of a distribution: $options", ({ options, probabilities }) => {
+  const kept = candidates(Float32Array.from(golden.logits), golden.seen, options);
+  const total = kept.reduce((sum, { weight }) => sum + weight, 0);
+  const found = new Float64Array(probabilities.length);
+  for (const { id, weight } of kept) found[id] = weight / total;
+  for (const [id, expected] of probabilities.entries()) {
+    expect(found[id]! > 0, `token ${id} is kept`).toBe(expected > 0);
+    expect(Math.abs(found[id]! - expected)).toBeLessThan(ROUNDING);
+  }
 });

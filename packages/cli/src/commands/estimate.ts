@@ -5,6 +5,7 @@ import { z } from "zod";
 import { command } from "../command.js";
 import { UsageError } from "../errors.js";
 import { shapeNames, shapeOf } from "../shapes.js";
+import { mappedPart } from "../show-event.js";
 import { result, say, table } from "../terminal.js";
 import { byteSize } from "../units.js";
 
@@ -13,6 +14,7 @@ const {
   precision,
   blockSize,
   doubleQuant,
+  mapWeights,
   loraDropout,
   loraTargetModules,
   optimizer,
@@ -36,6 +38,7 @@ export const estimateCommand = command({
     precision,
     blockSize,
     doubleQuant,
+    mapWeights,
     loraDropout,
     loraTargetModules,
     optimizer,
@@ -56,11 +59,15 @@ export const estimateCommand = command({
     const total = parts.reduce((sum, { bytes }) => sum + bytes, 0);
     if (device === "cuda")
       say("These are the tensors alone, as the CPU lays them out; training on a GPU is not available yet.");
-    const rows = parts.map(({ name, bytes, note }) => [name, byteSize(bytes).padStart(9), note]);
+    const rows = [...parts, ...mappedPart(all)].map(({ name, bytes, note }) => [
+      name,
+      byteSize(bytes).padStart(9),
+      note,
+    ]);
     const parameters = modelParameters(config);
     result(
       json,
-      { device, parameters, tokens, parts, total },
+      { device, parameters, tokens, parts, total, mapped: all.mapped },
       table([...rows, ["total", byteSize(total).padStart(9), `${(parameters / 1e9).toPrecision(3)} G parameters`]]),
     );
   },

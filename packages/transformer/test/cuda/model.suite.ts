@@ -1,5 +1,5 @@
 // Models on a device beside the same models on the CPU: logits, loss, every gradient, twenty steps, generation, nothing left behind.
-import { type DeviceId, leaks, memoryStats } from "@qlora/cuda-runtime";
+import { type DeviceId, memoryStats } from "@qlora/cuda-runtime";
 import { createAdapter } from "@qlora/lora";
 import { AdamW } from "@qlora/paged-optim";
 import { expect, test } from "vitest";
@@ -147,7 +147,6 @@ export function modelSuite(device: DeviceId): void {
   });
 
   test("nothing is leaked", () => {
-
     const [, there] = pair(dir, device, "nf4");
     const before = memoryStats(device).allocated;
     using runner = new Runner(there);
@@ -156,6 +155,5 @@ export function modelSuite(device: DeviceId): void {
     expect(memoryStats(device).allocated).toBe(before);
     freeModel(there);
     expect(memoryStats(device).allocated).toBeLessThan(before);
-
   });
 }

@@ -1,0 +1,36 @@
+// The streamed checkpoint is one that loads, with weights that are random and of the right size.
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { dequantize, untile } from "@qlora/nf4";
+import { isMappable, loadModel, Runner, sequenceBatch } from "@qlora/transformer";
+import { afterAll, expect, test } from "vitest";
+import { writeRandomCheckpoint } from "../src/random-checkpoint.js";
+
+const dir = mkdtempSync(join(tmpdir(), "random-checkpoint-"));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+test("loads, mapped too; near normal weights of variance 1/k, others in every layer; the loss of guessing", () => {
+  let last = 0;
+  writeRandomCheckpoint(dir, { hidden: 256, layers: 2, ffn: 512, heads: 4, vocab: 1000 }, (bytes) => {
+    expect(bytes).toBeGreaterThan(last);
+    last = bytes;
+  });
+  expect(statSync(join(dir, "model.safetensors")).size).toBeGreaterThan(last);
+  expect(isMappable(dir)).toBe(true);
+  const model = loadModel(dir, { mapWeights: true });
+  const weights = model.layers.map(({ up }) => {
+    if (up.weight.kind !== "4bit") throw new Error(up.weight.kind);
+    return dequantize(untile(up.weight.data)) as Float32Array;
+  });
+  for (const w of weights) {
+    const mean = w.reduce((sum, x) => sum + x, 0) / w.length;
+    const variance = w.reduce((sum, x) => sum + x * x, 0) / w.length;
+    expect(Math.abs(mean)).toBeLessThan(0.05 / Math.sqrt(256)); // NF4's levels are not quite symmetric
+    expect(variance * 256).toBeGreaterThan(0.9);
+    expect(variance * 256).toBeLessThan(1.1);
+  }
+  expect(weights[0]).not.toEqual(weights[1]);
+  const { nll, targets } = new Runner(model).loss(sequenceBatch([1, 2, 3, 4, 5, 6, 7, 8]));
+  expect(Math.abs(nll / targets / Math.log(1000) - 1)).toBeLessThan(0.2);
+});

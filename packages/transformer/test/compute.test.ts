@@ -1,0 +1,62 @@
+// int8 products are switched on pass by pass: each switch changes what it names, and nothing else by a single bit.
+import { createAdapter } from "@qlora/lora";
+import { expect, test } from "vitest";
+import { type Compute, linears, loadModel, Runner, sequenceBatch, toHost, trainables, zero } from "../src/index.js";
+import { modelFolder } from "./model-folder.js";
+import { normals } from "./random.js";
+
+const model = loadModel(modelFolder(), { precision: "nf4" });
+const random = normals(3);
+for (const linear of linears(model)) {
+  const { n: outFeatures, k: inFeatures } = linear.weight;
+  const adapter = createAdapter({ inFeatures, outFeatures, r: 4, alpha: 8, seed: 5, name: linear.name });
+  for (let i = 0; i < adapter.b.length; i++) adapter.b[i] = 0.1 * random();
+  linear.adapter = adapter;
+}
+
+/** The loss, and gradients of the first layer (recomputed) and the last one (not recomputed). */
+function pass(compute: Compute) {
+  model.compute = compute;
+  for (const { grad } of trainables(model)) zero(grad);
+  const { nll } = new Runner(model).forwardBackward(sequenceBatch([1, 5, 9, 20, 33, 47]), { gradientScale: 1 });
+  const gradient = (layer: number) =>
+    trainables(model)
+      .filter(({ name }) => name.startsWith(`model.layers.${layer}.`))
+      .map(({ grad }) => Array.from(toHost(grad)));
+  return {
+    nll,
+    first: gradient(0),
+    last: gradient(1),
+    lastDown: Array.from(toHost(model.layers[1]!.down.adapter!.gradB)),
+  };
+}
+
+const f32 = pass("f32");
+const only = (name: string): Compute => ({ forward: "f32", recompute: "f32", backward: "f32", [name]: "int8" });
+
+test("a word is all three", () => {
+  expect(pass({ forward: "f32", recompute: "f32", backward: "f32" })).toEqual(f32);
+  expect(pass({ forward: "int8", recompute: "int8", backward: "int8" })).toEqual(pass("int8"));
+});
+
+test("forward: the loss, as with int8 everywhere", () => {
+  const { nll } = pass(only("forward"));
+  expect(nll).toBe(pass("int8").nll);
+  expect(nll).not.toBe(f32.nll);
+  expect(Math.abs(nll / f32.nll - 1)).toBeLessThan(0.01);
+});
+
+test("recompute: gradients of blocks that are recomputed", () => {
+  const { nll, first, last } = pass(only("recompute"));
+  expect(nll).toBe(f32.nll);
+  expect(last).toEqual(f32.last);
+  expect(first).not.toEqual(f32.first);
+});
+
+test("backward: gradients, but for the layer that sees dL/dout itself", () => {
+  const { nll, first, last, lastDown } = pass(only("backward"));
+  expect(nll).toBe(f32.nll);
+  expect(lastDown).toEqual(f32.lastDown);
+  expect(last).not.toEqual(f32.last);
+  expect(first).not.toEqual(f32.first);
+});
