@@ -43,8 +43,9 @@ __device__ bool finite(float x) { return (__float_as_uint(x) & 0x7f800000u) != 0
 
 // A block of weights belongs to `lanes` neighbouring lanes, which take eight of them at a time.
 template <class T>
-__global__ void __launch_bounds__(threads) quantize_kernel(const T* x, int64_t n, int block, int lanes, const __grid_constant__ DeviceCodebook codebook,
-                                                           bool is_signed, float* scales, uint8_t* codes, int* bad) {
+__global__ void __launch_bounds__(threads)
+    quantize_kernel(const T* x, int64_t n, int block, int lanes, const __grid_constant__ DeviceCodebook codebook, bool is_signed,
+                    float* scales, uint8_t* codes, int* bad) {
   QLORA_SHARED_STATIC(float, pivots, [16]);
   if (threadIdx.x < 15) pivots[threadIdx.x] = codebook.pivots[threadIdx.x];
   __syncthreads();
@@ -207,8 +208,12 @@ Status quantize(Matrix x, int64_t n, int block, const DeviceCodebook& codebook, 
 
 Status mean(const float* x, int64_t n, double* sums, float* mean, Stream stream) {
   const int64_t groups = (n + 255) / 256;
-  const Status summed = n == 0 ? Status{} : launch(group_sums_kernel, {.grid = grid(8 * groups, threads), .block = threads, .stream = stream}, x, n, sums);
-  return summed.ok() ? launch(mean_kernel, {.grid = 1, .block = 1, .stream = stream}, sums, groups, n, mean) : summed;
+  if (n > 0) {
+    const cuda::Shape shape{.grid = grid(8 * groups, threads), .block = threads, .stream = stream};
+    const Status status = launch(group_sums_kernel, shape, x, n, sums);
+    if (!status.ok()) return status;
+  }
+  return launch(mean_kernel, {.grid = 1, .block = 1, .stream = stream}, sums, groups, n, mean);
 }
 
 Status quantize_blockwise(const float* x, int64_t n, const float* map, const float* offset, float* absmax, uint8_t* codes, Stream stream) {
