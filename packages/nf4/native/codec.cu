@@ -1,5 +1,6 @@
 // codec.cu: the 4-bit codec on a device; every result is the bits of the CPU's (codec.h).
 #include "decode.h"
+#include "reciprocal.h"
 
 namespace qlora::nf4 {
 namespace {
@@ -28,23 +29,13 @@ __device__ void load(const T* x, int64_t i, int64_t end, bool whole, uint32_t (&
   for (int j = 0; j < each; ++j) bits[j] = i + j < end ? word(x, i + j) : 0;
 }
 
-// 1/s, and 0 for s = 0. Where 1/s overflows, x and s are multiplied by `lift` = 2^64 first.
-struct Reciprocal {
-  float lift = 1, inverse = 0;
-  __device__ explicit Reciprocal(float s) {
-    if (s == 0) return;
-    inverse = __fdiv_rn(1.0f, s);
-    if ((__float_as_uint(inverse) & 0x7fffffffu) == 0x7f800000u) lift = 0x1p64f, inverse = __fdiv_rn(1.0f, s * lift);
-  }
-  __device__ float operator()(float x) const { return __fmul_rn(__fmul_rn(x, lift), inverse); }
-};
-
 __device__ bool finite(float x) { return (__float_as_uint(x) & 0x7f800000u) != 0x7f800000u; }
 
 // A block of weights belongs to `lanes` neighbouring lanes, which take eight of them at a time.
 template <class T>
-__global__ void __launch_bounds__(threads) quantize_kernel(const T* x, int64_t n, int block, int lanes, const __grid_constant__ DeviceCodebook codebook,
-                                                           bool is_signed, float* scales, uint8_t* codes, int* bad) {
+__global__ void __launch_bounds__(threads)
+    quantize_kernel(const T* x, int64_t n, int block, int lanes, const __grid_constant__ DeviceCodebook codebook, bool is_signed,
+                    float* scales, uint8_t* codes, int* bad) {
   QLORA_SHARED_STATIC(float, pivots, [16]);
   if (threadIdx.x < 15) pivots[threadIdx.x] = codebook.pivots[threadIdx.x];
   __syncthreads();
@@ -90,46 +81,6 @@ __global__ void __launch_bounds__(threads) quantize_kernel(const T* x, int64_t n
       for (int j = 0; j < each && i + j < end; j += 2) codes[(i + j) / 2] = uint8_t(packed >> (4 * j));
     }
   }
-}
-
-// Groups of 256 in eight lanes each: lane j sums elements j, j + 8, …, then the lanes are added in order.
-__global__ void __launch_bounds__(threads) group_sums_kernel(const float* x, int64_t n, double* sums) {
-  const int64_t group = (int64_t(blockIdx.x) * threads + threadIdx.x) / 8, begin = group * 256, end = min(n, begin + 256);
-  double mine = 0;
-  for (int64_t i = begin + threadIdx.x % 8; i < end; i += 8) mine += x[i];
-  double sum = 0;
-  for (int lane = 0; lane < 8; ++lane) sum += __shfl_sync(~0u, mine, lane, 8);
-  if (begin < n && threadIdx.x % 8 == 0) sums[group] = sum;
-}
-__global__ void mean_kernel(const double* sums, int64_t groups, int64_t n, float* mean) {
-  double total = 0;
-  for (int64_t i = 0; i < groups; ++i) total += sums[i];
-  *mean = n ? float(total / double(n)) : 0;
-}
-
-// A CUDA block for each block of 256 values.
-__global__ void __launch_bounds__(256) quantize_blockwise_kernel(const float* x, int64_t n, const float* map, const float* offset,
-                                                                float* absmax, uint8_t* codes) {
-  QLORA_SHARED_STATIC(float, pivots, [256]);
-  QLORA_SHARED_STATIC(int, largest, [8]);
-  const int t = threadIdx.x;
-  const int64_t i = int64_t(blockIdx.x) * 256 + t;
-  if (t < 255) pivots[t] = float((double(map[t]) + double(map[t + 1])) / 2);
-  const float centred = i < n ? __fadd_rn(x[i], -*offset) : 0.0f;
-  const int magnitude = __reduce_max_sync(~0u, int(__float_as_uint(centred) & 0x7fffffffu));
-  if (t % 32 == 0) largest[t / 32] = magnitude;
-  __syncthreads();
-  int all = 0;
-#pragma unroll
-  for (int w = 0; w < 8; ++w) all = max(all, largest[w]);
-  const float scale = __int_as_float(all);
-  if (t == 0) absmax[blockIdx.x] = scale;
-  if (i >= n) return;
-  const float v = Reciprocal(scale)(centred);
-  int rank = 0;
-#pragma unroll
-  for (int step = 128; step; step /= 2) rank += v > pivots[rank + step - 1] ? step : 0;
-  codes[i] = uint8_t(rank);
 }
 
 __device__ void store8(const float (&v)[each], float* out) {
@@ -203,17 +154,6 @@ Status quantize(Matrix x, int64_t n, int block, const DeviceCodebook& codebook, 
   if (!filled.ok() || n == 0) return filled;
   if (x.f32) return quantize(static_cast<const float*>(x.data), n, block, codebook, is_signed, scale, codes, bad, stream);
   return quantize(static_cast<const bf16*>(x.data), n, block, codebook, is_signed, scale, codes, bad, stream);
-}
-
-Status mean(const float* x, int64_t n, double* sums, float* mean, Stream stream) {
-  const int64_t groups = (n + 255) / 256;
-  const Status summed = n == 0 ? Status{} : launch(group_sums_kernel, {.grid = grid(8 * groups, threads), .block = threads, .stream = stream}, x, n, sums);
-  return summed.ok() ? launch(mean_kernel, {.grid = 1, .block = 1, .stream = stream}, sums, groups, n, mean) : summed;
-}
-
-Status quantize_blockwise(const float* x, int64_t n, const float* map, const float* offset, float* absmax, uint8_t* codes, Stream stream) {
-  if (n == 0) return {};
-  return launch(quantize_blockwise_kernel, {.grid = grid(n, 256), .block = 256, .stream = stream}, x, n, map, offset, absmax, codes);
 }
 
 Status dequantize(const DeviceWeights& w, int64_t count, Matrix out, Stream stream) {

@@ -6,8 +6,9 @@
 namespace qlora::nf4 {
 namespace {
 
-// A warp makes two columns of y for one row of x, or for four. Lanes take 32 codes (16 bytes, one scale) of each in turn, so a warp 1024; x comes in parts of 4096
-// through shared memory, its 16-byte chunks in the order in which the lanes read them: chunk j of all lanes, one after another.
+// A warp makes two columns of y for one row of x, or for four. Lanes take 32 codes (16 bytes, one scale) of each in turn, so a
+// warp 1024; x comes in parts of 4096 through shared memory, its 16-byte chunks in the order in which the lanes read them: chunk j
+// of all lanes, one after another.
 constexpr int warps = 4, columns = 2, slice = 1024, part = 4 * slice;
 
 template <int rows>
@@ -35,7 +36,8 @@ __global__ void __launch_bounds__(32 * warps) gemv_kernel(DeviceWeights w, const
     for (int r = 0; r < rows; ++r)
       for (int c = t; c < length / 8; c += 32 * warps) {
         const int place = c / 128 * 128 + c % 4 * 32 + c % 128 / 4;
-        s->x[r][place] = row0 + r < m ? *reinterpret_cast<const uint4*>(x + int64_t(row0 + r) * w.k + first + 8 * c) : make_uint4(0, 0, 0, 0);
+        const uint4* chunk = reinterpret_cast<const uint4*>(x + int64_t(row0 + r) * w.k + first + 8 * c);
+        s->x[r][place] = row0 + r < m ? *chunk : make_uint4(0, 0, 0, 0);
       }
     __syncthreads();
 #pragma unroll 2
@@ -88,7 +90,8 @@ template <int rows>
 Status run(const DeviceProduct4& p, Stream stream) {
   const unsigned blocks = unsigned((p.w.n + warps * columns - 1) / (warps * columns));
   const cuda::gemm::Output out{p.out.data, int(p.m), p.w.n, p.out.f32, 1.0f, p.accumulate};
-  return cuda::launch(gemv_kernel<rows>, {.grid = {blocks, unsigned((p.m + rows - 1) / rows)}, .block = 32 * warps, .shared = sizeof(Shared<rows>), .stream = stream}, p.w,
+  const dim3 grid(blocks, unsigned((p.m + rows - 1) / rows));
+  return cuda::launch(gemv_kernel<rows>, {.grid = grid, .block = 32 * warps, .shared = sizeof(Shared<rows>), .stream = stream}, p.w,
                       static_cast<const bf16*>(p.x.data), int(p.m), out);
 }
 

@@ -37,14 +37,14 @@ function compare(weights: Float32Array | Uint16Array, options: QuantizeOptions, 
 describe.each(emulations)("$schedule, $copies copies", ({ schedule, copies }) => {
   beforeAll(() => addon.setEmulation!(schedule, copies, 1));
 
-  test.each([1, 2, 31, 64, 1000, 4097, 20_001])("%i weights", (n) => {
+  test.each([1, 2, 31, 64, 1000, 17_001])("%i weights", (n) => {
     const weights = gaussian(n, n);
     for (const x of [weights, bf16(weights)])
       for (const doubleQuant of [false, true]) compare(x, { shape: [n], doubleQuant });
   });
 
   test.each([32, 64, 128, 256, 512, 1024, 2048, 4096])("blocks of %i", (blockSize) => {
-    compare(gaussian(20_480 + 77, 1), { shape: [20_557], blockSize });
+    compare(gaussian(8192 + 77, 1), { shape: [8269], blockSize });
   });
 });
 

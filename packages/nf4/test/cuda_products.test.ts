@@ -87,15 +87,15 @@ describe.each(emulations)("$schedule, $copies copies", ({ schedule, copies }) =>
     [64, 64],
     [48, 172],
     [70, 96],
-    [33, 320],
   ])("weights [%i, %i], m from 1 to 70", (n, k) => {
-    for (const doubleQuant of [true, false])
-      for (const m of doubleQuant ? [1, 3, 5, 17, 70] : [1, 16, 20]) check(weights(n, k, { doubleQuant }), m);
+    for (const m of [1, 3, 17, 70]) check(weights(n, k), m);
+    for (const m of [1, 17]) check(weights(n, k, { doubleQuant: false }), m);
   });
 
   test("few rows, several parts of x", () => {
-    const q = weights(13, 9 * 1024 + 32);
-    for (const m of [1, 4]) check(q, m, { accumulate: m === 4 });
+    const q = weights(9, 9 * 1024 + 32);
+    check(q, 1);
+    if (schedule === "forward") check(q, 6, { accumulate: true });
   });
 
   test.runIf(schedule === "forward")("large tiles, ragged, with no bank conflicts", () => {
@@ -163,7 +163,7 @@ test("weights that the caller has decoded, and scratch for many rows", () => {
   const q = weights(24, 64);
   for (const m of [1, 30]) check(q, m, { dense: true, accumulate: true });
   addon.emulationStatistics!();
-  check(q, 1030, { scratch: true });
+  check(q, 1030, { scratch: true }); // from 1024 rows on
   expect(addon.emulationStatistics!().launches).toBe(8); // decoded and multiplied, four times
 });
 
