@@ -7,6 +7,7 @@
 #pragma once
 #include <algorithm>
 
+#include "gemv.h"
 #include "panels_avx2.h"
 
 namespace qlora::QLORA_SIMD {
@@ -195,7 +196,7 @@ void gemv_of(const Product4& p, const float* x, int64_t begin, int64_t end) {
         alignas(32) __m256i codes[32];
         strip.codes(k, group, ahead, codes);
         const float* scale = scales + (k / w.block - b0) * 16;
-#pragma GCC unroll 4
+#pragma GCC unroll 2
         for (int m = 0; m < M; ++m) {
           const float* tables = x + m * row;
           vf sum[4];
@@ -220,12 +221,11 @@ void gemv_of(const Product4& p, const float* x, int64_t begin, int64_t end) {
   }
 }
 
-inline void gemv_avx2(const Product4& p, const float* x, int64_t begin, int64_t end, float*) {
-  const auto run = p.m == 1   ? gemv_of<1>
-                   : p.m == 2 ? gemv_of<2>
-                   : p.m == 3 ? gemv_of<3>
-                              : gemv_of<4>;
-  run(p, x, begin, end);
+// For more rows the look-ups, which each row needs anew, cost more than multiplications.
+inline void gemv_avx2(const Product4& p, const float* x, int64_t begin, int64_t end, float* scratch) {
+  const auto run = p.m == 1 ? gemv_of<1> : gemv_of<2>;
+  if (p.m <= gemv_table_rows) run(p, x, begin, end);
+  else gemv_portable(p, x, begin, end, scratch);
 }
 
 }  // namespace qlora::QLORA_SIMD
