@@ -47,7 +47,8 @@ inline void gemv_tables(const Product4& p, int64_t m, int64_t begin, int64_t end
     int exponent = 0;
     std::frexp(finite ? largest : 0, &exponent);
     const Power power(27 - exponent);
-    scales[k / group] = finite ? std::ldexp(1.0f, exponent + level_exponent - 27) : std::numeric_limits<float>::quiet_NaN();
+    const float unit = std::ldexp(1.0f, exponent + level_exponent - 27);
+    scales[k / group] = finite ? unit : std::numeric_limits<float>::quiet_NaN();
     for (int i = 0; i < group; ++i) {
       const vf v = splat(finite ? x[i] * power.a * power.b : 0.0f);
       __m256i* out = (__m256i*)(tables + 16 * (k + i));
