@@ -8,27 +8,43 @@
 namespace qlora::avx2 {
 namespace {
 
-// The largest magnitude as `largest` of codec_portable.h gives it.
-template <bool SIGNED, class T>
-float block_largest(const T* x, int64_t n) {
-  const __m256i mask = _mm256_set1_epi32(0x7fffffff);
-  const auto reduce = [](__m256i v) {
-    __m128i m = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-    m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
-    return _mm_cvtsi128_si32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1)));
-  };
-  __m256i magnitude[2]{}, raw = _mm256_set1_epi32(-1);
-  for (int64_t i = 0; i < n; i += 2 * W)
+// Weights whose scales are found before any is encoded, while the next ones come from memory.
+inline constexpr int encode_batch = 2048;
+
+inline int32_t reduce_max(__m256i v) {
+  __m128i m = _mm_max_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4e));
+  return _mm_cvtsi128_si32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 0xb1)));
+}
+
+// The largest of n weights' bits (a multiple of 32): of their magnitudes, or as signed integers.
+template <bool Magnitude>
+int32_t extreme(const float* x, int64_t n) {
+  const __m256i mask = _mm256_set1_epi32(Magnitude ? 0x7fffffff : -1);
+  __m256i most[2] = {_mm256_set1_epi32(Magnitude ? 0 : -1), _mm256_set1_epi32(Magnitude ? 0 : -1)};
+  for (int64_t i = 0; i < n; i += 16)
 #pragma GCC unroll 2
-    for (int j = 0; j < 2; ++j) {
-      const __m256i bits = (__m256i)load_wide(x + i + j * W);
-      magnitude[j] = _mm256_max_epi32(magnitude[j], _mm256_and_si256(bits, mask));
-      if (SIGNED) raw = _mm256_max_epi32(raw, bits);
-    }
-  int32_t most = reduce(_mm256_max_epi32(magnitude[0], magnitude[1]));
-  if (SIGNED && reduce(raw) != most) most |= INT32_MIN;
+    for (int j = 0; j < 2; ++j)
+      most[j] = _mm256_max_epi32(most[j], _mm256_and_si256((__m256i)load(x + i + 8 * j), mask));
+  return reduce_max(_mm256_max_epi32(most[0], most[1]));
+}
+template <bool Magnitude>
+int32_t extreme(const uint16_t* x, int64_t n) {  // bf16
+  const __m256i mask = _mm256_set1_epi16(Magnitude ? 0x7fff : -1);
+  __m256i most = _mm256_set1_epi16(Magnitude ? 0 : -1);
+  for (int64_t i = 0; i < n; i += 16)
+    most = _mm256_max_epi16(most, _mm256_and_si256(_mm256_loadu_si256((const __m256i*)(x + i)), mask));
+  const __m256i odd = _mm256_and_si256(most, _mm256_set1_epi32(int(0xffff0000)));
+  return reduce_max(_mm256_max_epi32(_mm256_slli_epi32(most, 16), odd));
+}
+
+// The scale of a block, as `largest` of codec_portable.h gives it.
+template <class T>
+float block_largest(const T* x, int64_t n, bool is_signed) {
+  int32_t bits = extreme<true>(x, n);
+  if (is_signed && std::max(extreme<false>(x, n), 0) != bits) bits |= INT32_MIN;
   float scale;
-  std::memcpy(&scale, &most, 4);
+  std::memcpy(&scale, &bits, 4);
   return scale;
 }
 
@@ -77,7 +93,11 @@ void encode_blocks(const T* x, int64_t n, int block, const Codebook& c, const By
       block_codes(x + i, block, scale[i / block], c, codes + i / 2);
       continue;
     }
-    for (int64_t j = i; j < i + block; j += 32) by.encode32(x + j, _mm256_set1_ps(r.inverse), codes + j / 2);
+    for (int64_t j = i; j < i + block; j += 32) {
+      for (int line = 0; line < int(32 * sizeof(T)); line += 64)
+        _mm_prefetch((const char*)(x + j + encode_batch) + line, _MM_HINT_T0);
+      by.encode32(x + j, _mm256_set1_ps(r.inverse), codes + j / 2);
+    }
   }
 }
 
@@ -85,11 +105,11 @@ template <class T>
 void quantize_blocks(const T* x, int64_t n, int block, const Codebook& c, bool is_signed, float* scale,
                      uint8_t* codes) {
   const BySearch by(c);
-  const int64_t whole = n / block * block, batch = std::max(1, 2048 / block) * block;  // what the nearest cache holds
+  const int64_t whole = n / block * block, batch = std::max(1, encode_batch / block) * block;
   for (int64_t i = 0; i < whole; i += batch) {
     const int64_t length = std::min(batch, whole - i);
     for (int64_t j = i; j < i + length; j += block)
-      scale[j / block] = (is_signed ? block_largest<true, T> : block_largest<false, T>)(x + j, block);
+      scale[j / block] = block_largest(x + j, block, is_signed);
     encode_blocks(x + i, length, block, c, by, scale + i / block, codes + i / 2);
   }
   quantize_rest(x, whole, n, block, c, is_signed, scale, codes);

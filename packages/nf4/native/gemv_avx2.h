@@ -1,62 +1,15 @@
-// gemv_avx2.h: x·wᵀ for a few rows of x without a multiplication per weight: each element of x has a table of its 16
-// products with the levels, as integers of four 7-bit digits, and vpshufb looks a digit up for 32 columns of y at once.
-//
-// Of each group of 64 elements (32 where blocks are of 32): x·level = p·s, |p| < 2^27, s a power of two; digits are
-// those of p + 2^27. Sums of a group are exact; its total, rounded to f32, is scaled once. Relative to the largest
-// |x·level| of a group a product is off by 2^-25 at most, less than f32 sums are.
+// gemv_avx2.h: x·wᵀ for one or two rows of x by the tables of gemv_tables_avx2.h: 32 columns of y at once, and as many
+// elements of x as the nearest cache holds the tables of. Sums of a group are exact; its total, rounded to f32, is
+// scaled once.
 #pragma once
 #include <algorithm>
 
-#include "panels_avx2.h"
+#include "gemv.h"
+#include "gemv_tables_avx2.h"
 
 namespace qlora::QLORA_SIMD {
 
 inline constexpr int gemv_strip = 32;  // columns of y at once
-inline constexpr int table_bytes = 64;  // of one element of x: four digits of 16 products
-
-inline int64_t gemv_group(const Weights4& w) { return w.block < 64 ? 32 : 64; }
-
-// 2^e, also where it is beyond the range of f32, as two factors.
-struct Power {
-  float a, b;
-  explicit Power(int e) : a(std::ldexp(1.0f, e / 2)), b(std::ldexp(1.0f, e - e / 2)) {}
-};
-
-// Elements begin … end of row m of x, whole groups: their tables [k][digit][16] bytes, and after all tables s [group].
-inline void gemv_tables(const Product4& p, int64_t m, int64_t begin, int64_t end, float* tables) {
-  const int64_t group = gemv_group(p.w);
-  float* const scales = tables + 16 * p.w.k;
-  float level_max = 0;
-  for (int i = 0; i < 16; ++i) level_max = std::max(level_max, std::fabs(p.w.levels[i]));
-  int level_exponent = 0;
-  std::frexp(level_max, &level_exponent);
-  const Power to_unit(-level_exponent);
-  const vf low = load(p.w.levels) * to_unit.a * to_unit.b, high = load(p.w.levels + 8) * to_unit.a * to_unit.b;
-  const auto digits = [&](vf v) {
-    const vi i = (vi)_mm256_cvtps_epi32((__m256)v) + (1 << 27);
-    const vi spread = (i & 0x7f) | (i & 0x3f80) << 1 | (i & 0x1fc000) << 2 | (i & 0xfe00000) << 3;
-    return (__m256i)spread;
-  };
-  for (int64_t k = begin; k < end; k += group) {
-    const float* x = p.x + m * p.w.k + k;
-    vi most{};  // bits of |x|: a NaN is above all
-    for (int i = 0; i < group; i += W) {
-      const vi bits = (vi)abs(load(x + i));
-      most = bits > most ? bits : most;
-    }
-    const float largest = largest_of(most);
-    const bool finite = std::isfinite(largest);
-    int exponent = 0;
-    std::frexp(finite ? largest : 0, &exponent);
-    const Power power(27 - exponent);
-    scales[k / group] = finite ? std::ldexp(1.0f, exponent + level_exponent - 27) : std::numeric_limits<float>::quiet_NaN();
-    for (int i = 0; i < group; ++i) {
-      const vf v = splat(finite ? x[i] * power.a * power.b : 0.0f);
-      __m256i* out = (__m256i*)(tables + 16 * (k + i));
-      byte_planes(digits(v * low), digits(v * high), out[0], out[1]);
-    }
-  }
-}
 
 // Codes of 8 elements of x for 32 rows of w, a dword a row, to pairs of elements, a byte a row. Rows of lanes: 0-3,
 // 8-11, 16-19, 24-27 | 4-7, …
@@ -195,7 +148,7 @@ void gemv_of(const Product4& p, const float* x, int64_t begin, int64_t end) {
         alignas(32) __m256i codes[32];
         strip.codes(k, group, ahead, codes);
         const float* scale = scales + (k / w.block - b0) * 16;
-#pragma GCC unroll 4
+#pragma GCC unroll 2
         for (int m = 0; m < M; ++m) {
           const float* tables = x + m * row;
           vf sum[4];
@@ -220,12 +173,11 @@ void gemv_of(const Product4& p, const float* x, int64_t begin, int64_t end) {
   }
 }
 
-inline void gemv_avx2(const Product4& p, const float* x, int64_t begin, int64_t end, float*) {
-  const auto run = p.m == 1   ? gemv_of<1>
-                   : p.m == 2 ? gemv_of<2>
-                   : p.m == 3 ? gemv_of<3>
-                              : gemv_of<4>;
-  run(p, x, begin, end);
+// For more rows the look-ups, which each row needs anew, cost more than multiplications.
+inline void gemv_avx2(const Product4& p, const float* x, int64_t begin, int64_t end, float* scratch) {
+  const auto run = p.m == 1 ? gemv_of<1> : gemv_of<2>;
+  if (p.m <= gemv_table_rows) run(p, x, begin, end);
+  else gemv_portable(p, x, begin, end, scratch);
 }
 
 }  // namespace qlora::QLORA_SIMD

@@ -8,8 +8,9 @@ namespace qlora::QLORA_SIMD {
 
 // A row of x as words: for each dword of weight bytes 0 … 3 the elements of bytes 0 and 2, then those of 1 and 3.
 inline void quantize_row2(const float* x, int64_t depth, bool interleaved, int32_t* out) {
-  const __m256i lower = interleaved ? _mm256_setr_epi32(0, 2, 1, 3, 0, 0, 0, 0) : _mm256_setr_epi32(0, 1, 4, 5, 0, 0, 0, 0);
-  const __m256i upper = interleaved ? _mm256_setr_epi32(4, 6, 5, 7, 0, 0, 0, 0) : _mm256_setr_epi32(2, 3, 6, 7, 0, 0, 0, 0);
+  const auto four = [](int a, int b, int c, int d) { return _mm256_setr_epi32(a, b, c, d, 0, 0, 0, 0); };
+  const __m256i lower = interleaved ? four(0, 2, 1, 3) : four(0, 1, 4, 5);
+  const __m256i upper = interleaved ? four(4, 6, 5, 7) : four(2, 3, 6, 7);
   for (; depth > 0; depth -= int8_group, x += int8_group, out += 34) {
     vf v[int8_group / W];
     vi most{}, sum{};
@@ -24,7 +25,8 @@ inline void quantize_row2(const float* x, int64_t depth, bool interleaved, int32
     for (int j = 0; j < int8_group / W; ++j) {
       const vi q = round_to_int(v[j] * inverse) << 24 >> 24;
       sum += q;
-      const __m256i a = _mm256_permutevar8x32_epi32((__m256i)q, lower), b = _mm256_permutevar8x32_epi32((__m256i)q, upper);
+      const __m256i a = _mm256_permutevar8x32_epi32((__m256i)q, lower);
+      const __m256i b = _mm256_permutevar8x32_epi32((__m256i)q, upper);
       const __m256i pairs = _mm256_blend_epi16(a, _mm256_slli_epi32(b, 16), 0xaa);
       _mm_storeu_si128((__m128i*)(out + 4 * j), _mm256_castsi256_si128(pairs));
     }

@@ -37,8 +37,7 @@ inline void fill_forward2(const Weights4& w, int64_t k0, int64_t col, int cols, 
       transpose(r);
       for (int d = 0; d < W; ++d) store_steps((__m256i)r[d], table, o + 2 * d * step, step);
     }
-    vf scale = row_values(w, col + c, k0 / w.block);
-    store(out.scales + c, scale / w.level_scale);
+    store(out.scales + c, row_values(w, col + c, k0 / w.block) / w.level_scale);
   }
 }
 

@@ -107,8 +107,9 @@ void fill_transposed_rows(const Weights4& w, int64_t k0, int64_t kc, int64_t col
       vf r[W];
 #pragma GCC unroll 8
       for (int i = 0; i < W; ++i) {
+        const uint8_t* row = p + i * (w.k / 2);
         if (i >= rows) r[i] = vf{};
-        else r[i] = dwords == 8 ? (vf)load_bytes(p + i * (w.k / 2)) : load_part((const float*)(p + i * (w.k / 2)), dwords);
+        else r[i] = dwords == 8 ? (vf)load_bytes(row) : load_part((const float*)row, dwords);
       }
       transpose(r);
       for (int d = 0; d < dwords; ++d) {
@@ -126,7 +127,8 @@ void fill_transposed_rows(const Weights4& w, int64_t k0, int64_t kc, int64_t col
 }
 
 // Two rows of 16 columns, their codes as two times 8 bytes: which bytes hold codes 0-3 and 4-7 of each 8 columns.
-inline void look_up_rows(const uint8_t* first, const uint8_t* second, __m256i order, const Planes& planes, vf (&level)[4]) {
+inline void look_up_rows(const uint8_t* first, const uint8_t* second, __m256i order, const Planes& planes,
+                         vf (&level)[4]) {
   int64_t a, b;
   std::memcpy(&a, first, 8);
   std::memcpy(&b, second, 8);

@@ -20,7 +20,7 @@ void gemv(const ProductKernels& kernels, const Product4& p) {
   const int64_t columns = GemmPlan::ceil(GemmPlan::ceil(p.w.n, parts), gemv_columns) * gemv_columns;
   const int64_t tasks = GemmPlan::ceil(p.w.n, columns), padded = GemmPlan::ceil(p.w.k, gemv_step) * gemv_step;
   float* x = nullptr;  // as the kernels want it
-  if (kernels.tables_x) {
+  if (kernels.tables_x && p.m <= gemv_table_rows) {
     const int64_t row = gemv_table * p.w.k, chunks = GemmPlan::ceil(p.w.k, gemv_chunk);
     x = scratch<float, 1>(p.m * row);
     parallel_if(parallel, p.m * chunks, [&](int64_t i) {

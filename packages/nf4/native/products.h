@@ -71,11 +71,12 @@ struct ProductKernels {
   void (*gemv)(const Product4&, const float* permuted, int64_t begin, int64_t end, float* scratch);
   // A row of x as gemv wants it for weights in rows, k rounded up to gemv_step floats (null: as it is).
   void (*permute_x)(const float* x, int64_t k, float* out);
-  // Or tables of elements begin … end of row m of x, gemv_table floats for each of the k elements of a row.
+  // Or for up to gemv_table_rows rows of x, tables of elements begin … end of row m: gemv_table floats for each of the k
+  // elements of a row.
   void (*tables_x)(const Product4&, int64_t m, int64_t begin, int64_t end, float* out) = nullptr;
   int64_t row8 = int8_dwords;
 };
 constexpr int64_t gemv_rows = 4, gemv_columns = 32, gemv_step = 128;
-constexpr int64_t gemv_table = 17, gemv_chunk = 256;  // elements whose tables stay in the nearest cache
+constexpr int64_t gemv_table = 17, gemv_table_rows = 2, gemv_chunk = 256;  // elements whose tables stay in the nearest cache
 
 }  // namespace qlora

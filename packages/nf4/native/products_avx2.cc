@@ -5,7 +5,8 @@
 
 namespace qlora::avx2 {
 inline constexpr ProductKernels kernels{
-    product_block<Panels2>, product_block8<Panels2, Words8>, quantize_row2, gemv_avx2, nullptr, gemv_tables, Words8::dwords};
+    product_block<Panels2>, product_block8<Panels2, Words8>, quantize_row2, gemv_avx2, nullptr, gemv_tables,
+    Words8::dwords};
 }  // namespace qlora::avx2
 
 namespace {
