@@ -28,7 +28,7 @@ const shared = process.env.QLORA_SHARED ?? join(import.meta.dirname, "../../../s
 
 /** Both stop while the loss still falls, where a difference would show. */
 const quickstartTask: Task = {
-  name: "quickstart, 60 steps of 8",
+  name: "quickstart, 24 steps of 8",
   options: {
     model: join(quickstart, "base-model"),
     data: join(quickstart, "data/train.jsonl"),
@@ -37,7 +37,7 @@ const quickstartTask: Task = {
     batchSize: 8,
     gradientAccumulation: 1,
     learningRate: 2e-3,
-    maxSteps: 60,
+    maxSteps: 24,
   },
 };
 
