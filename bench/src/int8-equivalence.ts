@@ -1,7 +1,7 @@
 // Does training with int8 products end where training in f32 ends? The same seeds, data and steps for both; the final held-out
 // losses are compared by a paired TOST (Schuirmann 1987) whose margin is the standard deviation of the f32 runs over their seeds.
 //
-//   node bench/dist/int8-equivalence.js [--seeds 5] [--filter RE] [--json FILE]     QLORA_SHARED names the folder with stories260K and alpaca
+//   node bench/dist/int8-equivalence.js [--seeds 5] [--from 1] [--filter RE] [--json FILE]     QLORA_SHARED names the folder with stories260K and alpaca
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ const shared = process.env.QLORA_SHARED ?? join(import.meta.dirname, "../../../s
 
 /** Both stop while the loss still falls, where a difference would show. */
 const quickstartTask: Task = {
-  name: "quickstart, 60 steps of 8",
+  name: "quickstart, 24 steps of 8",
   options: {
     model: join(quickstart, "base-model"),
     data: join(quickstart, "data/train.jsonl"),
@@ -37,7 +37,7 @@ const quickstartTask: Task = {
     batchSize: 8,
     gradientAccumulation: 1,
     learningRate: 2e-3,
-    maxSteps: 60,
+    maxSteps: 24,
   },
 };
 
@@ -90,9 +90,9 @@ async function train({ options }: Task, seed: number, compute: "f32" | "int8", d
   return { exact: next.value, own };
 }
 
-async function study(task: Task, seeds: number, dir: string) {
+async function study(task: Task, first: number, seeds: number, dir: string) {
   const pairs: { seed: number; f32: Losses; int8: Losses }[] = [];
-  for (let seed = 1; seed <= seeds; seed++) {
+  for (let seed = first; seed < first + seeds; seed++) {
     const [f32, int8] = [await train(task, seed, "f32", dir), await train(task, seed, "int8", dir)];
     pairs.push({ seed, f32, int8 });
     process.stderr.write(`\r${" ".repeat(40)}\r`);
@@ -126,11 +126,13 @@ const verdict = ({ difference, interval: { low, high }, p, equivalent }: Equival
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "5" },
+    from: { type: "string", default: "1" },
     filter: { type: "string", default: "" },
     json: { type: "string" },
   },
 });
-const seeds = Number(values.seeds);
+const [first, seeds] = [Number(values.from), Number(values.seeds)];
+if (!Number.isInteger(first) || first < 0) throw new RangeError(`--from must be a whole number, got ${values.from}`);
 if (!Number.isInteger(seeds) || seeds < 2)
   throw new RangeError(`--seeds must be a whole number from 2, got ${values.seeds}`);
 const dir = mkdtempSync(join(tmpdir(), "int8-equivalence-"));
@@ -138,7 +140,7 @@ try {
   const results = [];
   for (const task of tasks(dir).filter(({ name }) => new RegExp(values.filter).test(name))) {
     console.log(`${task.name}, ${seeds} seeds, ${simd()}`);
-    const result = await study(task, seeds, dir);
+    const result = await study(task, first, seeds, dir);
     results.push(result);
     console.log(
       `  f32 ${result.mean.toFixed(5)}; margin ± ${result.margin.toFixed(5)} (its standard deviation over seeds)`,
