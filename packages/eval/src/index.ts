@@ -70,8 +70,13 @@ export { type RelativeReport, type RelativeReportRow, relativeFromRatings } from
 export { type SamplingStudy, samplingStudy } from "./ratings/sampling.js";
 export { formatEloTable, formatRelativeTable } from "./ratings/tables.js";
 
-// Report
-export { type ReportResults, renderReport } from "./report/html.js";
+// Report: the whole page of a set of results, and the parts to make another of
+export { type DotPlotOptions, type DotRow, dotPlot } from "./report/dot-plot.js";
+export { type ReportResults, renderPage, renderReport } from "./report/html.js";
+export { type Cell, htmlTable } from "./report/html-table.js";
+export { type LinePlotOptions, linePlot, type Series } from "./report/line-plot.js";
+export { eloSection, relativeSection } from "./report/rating-sections.js";
+export { escapeText } from "./report/svg.js";
 
 // Statistics
 export { fleissKappa, kendallTau, ranks, spearman } from "./statistics/agreement.js";
