@@ -28,6 +28,7 @@ export {
 export { type CompareOptions, type CompareResult, compareAnswers, type JudgmentRecord } from "./judge/compare.js";
 export { chat, type Endpoint, type Message, type Reply, type Sampling, type Usage } from "./judge/endpoint.js";
 export { type JudgeMode, judgeMessages } from "./judge/prompts.js";
+export { readAnswers } from "./judge/read-answers.js";
 export { parseScores, parseVerdict } from "./judge/verdict.js";
 export { type Cost, costOf, type FailedRequest, formatCost } from "./judge/work.js";
 export {
