@@ -3,22 +3,20 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./paths.js";
 
-const packages = ["cli", "cuda-runtime", "data", "eval", "kernels", "lora", "nf4", "paged-optim", "safetensors"];
-
-/** Packages that compute a training run. */
-const training = ["data", "kernels", "lora", "nf4", "paged-optim", "safetensors", "trainer", "transformer"];
-
-/** This program and everything under it. */
+/** This program and every package under it. */
 export function allCode(): string[] {
-  return [join(root, "reproduce/dist/main.js"), ...built([...packages, "trainer", "transformer"])];
+  const under = ["data", "eval", "kernels", "lora", "nf4", "safetensors", "transformer"];
+  return [join(root, "reproduce/dist/main.js"), ...packageCode(...under)];
 }
 
-/** The program of one training run and everything under it. */
+/** The program of one training run and every package under it. */
 export function trainingCode(): string[] {
-  return [join(root, "reproduce/dist/fine-tune.js"), ...built(training)];
+  const under = ["data", "kernels", "lora", "nf4", "paged-optim", "safetensors", "trainer", "transformer"];
+  return [join(root, "reproduce/dist/fine-tune.js"), ...packageCode(...under)];
 }
 
-function built(names: string[]): string[] {
+/** Packages as built: their JavaScript, and their addon where they have one. */
+export function packageCode(...names: string[]): string[] {
   return names
     .flatMap((name) => [`packages/${name}/dist/index.js`, `packages/${name}/build/Release/${name}.node`])
     .map((path) => join(root, path))

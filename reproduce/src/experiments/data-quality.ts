@@ -10,7 +10,6 @@ const sets = [
   { name: "small, clean", size: 200, noise: 0 },
   { name: "large, noisy", size: 1600, noise: 0.5 },
   { name: "large, clean", size: 1600, noise: 0 },
-  { name: "small, noisy", size: 200, noise: 0.5 },
 ];
 
 export const dataQuality: Experiment = {
@@ -66,7 +65,7 @@ export const dataQuality: Experiment = {
     const head = ["data", "questions", "wrong answers", "held-out loss", "± 95 %", "right answers %", "± 95 %"];
     const text =
       "Held-out questions are about people whom no training question mentions. A wrong answer is that of the same question about another person: its form is right, its fact is not.";
-    return { claims, details: [{ heading: "Four data sets, one budget", text, table: { head, rows }, plot }] };
+    return { claims, details: [{ heading: "Data sets of one budget", text, table: { head, rows }, plot }] };
   },
 };
 

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { allCode, trainingCode } from "../code.js";
+import { packageCode, trainingCode } from "../code.js";
 import { type Claim, type Context, type Experiment, type Outcome, verdictOf } from "../experiment.js";
 import { type Shape, writeRandomCheckpoint } from "../measure/random-checkpoint.js";
 import { root } from "../paths.js";
@@ -42,7 +42,9 @@ interface Estimate {
 async function estimates({ results }: Context): Promise<Outcome> {
   const estimate = (size: Size, ...more: string[]) => {
     const flags = ["--shape", size, "--rank", "64", "--seq", "512", "--batch", "1", ...more];
-    return results.once(keyOf("estimate", flags, allCode()), () => runEstimate(flags));
+    return results.once(keyOf("estimate", flags, packageCode("cli", "trainer", "transformer")), () =>
+      runEstimate(flags),
+    );
   };
   const each = (...more: string[]) => Promise.all(sizes.map((size) => estimate(size, ...more)));
   const [gpu, cpu, full] = [

@@ -10,7 +10,7 @@ import {
   relativeFromRatings,
   relativeSection,
 } from "@qlora/eval";
-import { allCode } from "../code.js";
+import { packageCode } from "../code.js";
 import { type Claim, type Experiment, verdictOf } from "../experiment.js";
 import { vicunaRatings, vicunaRelease } from "../paths.js";
 import { keyOf } from "../results.js";
@@ -30,7 +30,7 @@ export const vicuna: Experiment = {
     const path = (name: string) => (released ? join(vicunaRelease, name) : vicunaRatings);
     const options = { orderings: 10_000, resamples: quick ? 100 : 1000, seed: 0 };
     const relative = relativeFromRatings(path("relative-gpt-3.5"), { resamples: options.resamples });
-    const key = keyOf("elo", { ...options, released }, [...allCode(), vicunaRatings]);
+    const key = keyOf("elo", { ...options, released }, [...packageCode("eval"), vicunaRatings]);
     const elo = await results.once(key, () => eloFromRatings(path("pairwise"), options));
     const claims = [...relative.systems.flatMap(relativeClaim), ...eloClaims(elo), ...sampling(elo), ...agreement(elo)];
     return { claims, details: details(relative, elo) };
