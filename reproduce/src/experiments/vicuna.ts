@@ -21,14 +21,14 @@ const tolerance = 3;
 export const vicuna: Experiment = {
   name: "vicuna",
   title: "The Vicuna benchmark",
-  async run({ quick, results, say }) {
+  async run({ results, say }) {
     const released = existsSync(vicunaRelease);
     if (!released)
       say(
         `  the release is not in ${vicunaRelease} (QLORA_SHARED): its scores alone, as kept in @qlora/eval, are read`,
       );
     const path = (name: string) => (released ? join(vicunaRelease, name) : vicunaRatings);
-    const options = { orderings: 10_000, resamples: quick ? 100 : 1000, seed: 0 };
+    const options = { orderings: 10_000, resamples: 1000, seed: 0 };
     const relative = relativeFromRatings(path("relative-gpt-3.5"), { resamples: options.resamples });
     const key = keyOf("elo", { ...options, released }, [...packageCode("eval"), vicunaRatings]);
     const elo = await results.once(key, () => eloFromRatings(path("pairwise"), options));
