@@ -1,12 +1,13 @@
-// The built code that a measurement runs: files whose contents are part of its key.
-import { existsSync } from "node:fs";
+// The code that a measurement runs: files whose contents are part of its key.
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "./paths.js";
 
-/** This program and every package under it. */
-export function allCode(): string[] {
+/** What measures data types: this folder's sources for it, and every package under them. */
+export function measureCode(): string[] {
+  const own = join(root, "reproduce/src/measure");
   const under = ["data", "eval", "kernels", "lora", "nf4", "safetensors", "transformer"];
-  return [join(root, "reproduce/dist/main.js"), ...packageCode(...under)];
+  return [...readdirSync(own).map((name) => join(own, name)), ...packageCode(...under)];
 }
 
 /** The program of one training run and every package under it. */

@@ -2,7 +2,7 @@
 // a file, and perplexity of pretrained models whose linear layers are rounded to each.
 import { existsSync } from "node:fs";
 import { dotPlot } from "@qlora/eval";
-import { allCode } from "../code.js";
+import { measureCode } from "../code.js";
 import { type Claim, type Context, type Detail, type Experiment, type Outcome, verdictOf } from "../experiment.js";
 import { codeErrors, type Errors, names } from "../measure/code-errors.js";
 import { doubleQuantisationBits } from "../measure/file-bits.js";
@@ -28,7 +28,7 @@ export const dataTypes: Experiment = {
 async function errors({ quick, results }: Context): Promise<Outcome> {
   const settings = { normals: quick ? 2 ** 20 : 2 ** 22 };
   const paths = models.map(({ path }) => path).filter((path) => existsSync(path));
-  const measured = await results.once(keyOf("errors", { settings, paths }, allCode()), () =>
+  const measured = await results.once(keyOf("errors", { settings, paths }, measureCode()), () =>
     codeErrors(settings.normals, paths),
   );
   const claims: Claim[] = measured.map(({ weights, elements, errors }) => {
@@ -72,7 +72,7 @@ async function errors({ quick, results }: Context): Promise<Outcome> {
 
 async function fileBits({ results }: Context): Promise<Outcome> {
   const hidden = 2048;
-  const { saved, parameters } = await results.once(keyOf("bits", { hidden }, allCode()), () =>
+  const { saved, parameters } = await results.once(keyOf("bits", { hidden }, measureCode()), () =>
     doubleQuantisationBits(hidden),
   );
   const claim: Claim = {
@@ -100,7 +100,7 @@ async function perplexity(context: Context, { name, path, text }: (typeof models
     return { claims: [none], details: [] };
   }
   const documents = context.quick ? 96 : 256;
-  const key = keyOf("perplexity", { name, documents }, [...allCode(), `${path}/model.safetensors`]);
+  const key = keyOf("perplexity", { name, documents }, [...measureCode(), `${path}/model.safetensors`]);
   const measured = await context.results.once(key, () => perplexities(path, documents, name === "base model"));
   return { claims: tableTwo(name, text, measured), details: [detail(name, text, measured)] };
 }
