@@ -14,10 +14,10 @@ export function page(chapters: readonly Chapter[], { title, text, measured, coun
 }
 
 function claimTable(claims: readonly Claim[]): string {
-  const wrap = (text: string): Cell => ({ text, cls: "wrap" });
+  const wrap = (text: string): Cell => ({ text, cls: "text" });
   const colour = { reproduces: "yes", "does not reproduce": "no", "not measurable here": "soft" };
   const rows = claims.map((claim) => {
-    const verdict = { text: verdictText(claim), cls: `wrap ${colour[claim.verdict]}` };
+    const verdict = { text: verdictText(claim), cls: `text ${colour[claim.verdict]}` };
     return [wrap(claim.claim), wrap(claim.paper), wrap(claim.ours), wrap(claim.how), verdict];
   });
   return htmlTable(["claim", "paper", "ours", "how measured", "verdict"], rows, []);
