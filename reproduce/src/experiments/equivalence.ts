@@ -107,7 +107,7 @@ interface Scale {
 }
 
 function describe(arms: Map<string, Arm>, scale: Scale, limits: Budget): Outcome {
-  const how = `${limits.seeds.length} seeds, ${limits.steps} steps; paired TOST, margin ${scale.margin.toFixed(4)} nats`;
+  const how = `${limits.seeds.length} seeds, ${limits.steps} steps; paired TOST (90 % interval), margin ${scale.margin.toFixed(4)} nats`;
   const claims: Claim[] = [];
   const same = (claim: string, paper: string, a: string, b: string) => {
     const [first, second] = [arms.get(a), arms.get(b)];
