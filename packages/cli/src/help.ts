@@ -45,8 +45,8 @@ function left({ name, type, choices, default: fallback }: Flag): string {
 /** a|b|c, or NAME where that is too long to stand before the description. */
 const listed = (choices: string[]) => (choices.join("|").length > 40 ? "NAME" : choices.join("|"));
 
-const folders = new Set(["model", "adapter", "output", "ratings"]);
-const files = new Set(["data", "config", "html", "held-out-data", "shots-data"]);
+const folders = new Set(["model", "adapter", "output", "ratings", "answers"]);
+const files = new Set(["data", "config", "html", "held-out-data", "shots-data", "questions", "results"]);
 
 function placeholder(name: string): string {
   return folders.has(name) ? "DIR" : files.has(name) ? "FILE" : "TEXT";

@@ -5,6 +5,8 @@ import type { Command } from "./command.js";
 import { chatCommand } from "./commands/chat.js";
 import { devicesCommand } from "./commands/devices.js";
 import { estimateCommand } from "./commands/estimate.js";
+import { answersCommand } from "./commands/eval-answers.js";
+import { judgeCommand } from "./commands/eval-judge.js";
 import { mmluCommand } from "./commands/eval-mmlu.js";
 import { perplexityCommand } from "./commands/eval-perplexity.js";
 import { eloCommand, relativeCommand } from "./commands/eval-ratings.js";
@@ -23,6 +25,8 @@ export const commands: readonly Command[] = [
   chatCommand,
   perplexityCommand,
   mmluCommand,
+  answersCommand,
+  judgeCommand,
   eloCommand,
   relativeCommand,
   quantizeCommand,

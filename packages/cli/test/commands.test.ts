@@ -363,6 +363,8 @@ test("every flag of the contract is known to its command", async () => {
     chat: "model adapter",
     "eval perplexity": "model adapter data precision json",
     "eval mmlu": "model adapter data json",
+    "eval answers": "model adapter endpoint questions results json",
+    "eval judge": "endpoint model questions answers results mode json html",
     "eval elo": "ratings json",
     "eval relative": "ratings json",
     quantize: "model output codebook block-size no-double-quant",

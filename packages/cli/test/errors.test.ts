@@ -233,7 +233,7 @@ test("configuration files", async () => {
 
 test("wrong usage", async () => {
   await fails(2, ["trian"], /unknown command trian; did you mean train\?; see qlora --help$/);
-  await fails(2, ["eval"], /eval needs one of perplexity, mmlu, elo, relative/);
+  await fails(2, ["eval"], /eval needs one of perplexity, mmlu, answers, judge, elo, relative/);
   await fails(2, ["eval", "mmul"], /did you mean mmlu\?/);
   await fails(2, ["--nonsense"], /unknown option --nonsense/);
   await fails(

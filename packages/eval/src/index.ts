@@ -28,6 +28,7 @@ export {
 export { type CompareOptions, type CompareResult, compareAnswers, type JudgmentRecord } from "./judge/compare.js";
 export { chat, type Endpoint, type Message, type Reply, type Sampling, type Usage } from "./judge/endpoint.js";
 export { type JudgeMode, judgeMessages } from "./judge/prompts.js";
+export { readAnswers } from "./judge/read-answers.js";
 export { parseScores, parseVerdict } from "./judge/verdict.js";
 export { type Cost, costOf, type FailedRequest, formatCost } from "./judge/work.js";
 export {
@@ -70,8 +71,13 @@ export { type RelativeReport, type RelativeReportRow, relativeFromRatings } from
 export { type SamplingStudy, samplingStudy } from "./ratings/sampling.js";
 export { formatEloTable, formatRelativeTable } from "./ratings/tables.js";
 
-// Report
-export { type ReportResults, renderReport } from "./report/html.js";
+// Report: the whole page of a set of results, and the parts to make another of
+export { type DotPlotOptions, type DotRow, dotPlot } from "./report/dot-plot.js";
+export { type ReportResults, renderPage, renderReport } from "./report/html.js";
+export { type Cell, htmlTable } from "./report/html-table.js";
+export { type LinePlotOptions, linePlot, type Series } from "./report/line-plot.js";
+export { eloSection, relativeSection } from "./report/rating-sections.js";
+export { escapeText } from "./report/svg.js";
 
 // Statistics
 export { fleissKappa, kendallTau, ranks, spearman } from "./statistics/agreement.js";

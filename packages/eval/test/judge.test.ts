@@ -8,6 +8,7 @@ import {
   compareAnswers,
   eloFromRatings,
   formatCost,
+  readAnswers,
   readJudgeQuestions,
   readRatings,
   relativeFromRatings,
@@ -213,4 +214,33 @@ test("bad questions, missing answers, too few systems", async () => {
   await expect(compareAnswers(questions, answers, { ...options, reference: "none" })).rejects.toThrow(
     'no answers of "none"',
   );
+});
+
+test("answers are read back from files and folders, by system", async () => {
+  const dir = folder({
+    "answers/a.jsonl": jsonl([
+      { question_id: 1, system: "first", text: "one" },
+      { question_id: 1, system: "second", text: "uno" },
+    ]),
+    "answers/third.jsonl": jsonl([{ question_id: 2, text: "dos" }]),
+    "bad/a.jsonl": jsonl([{ question_id: "1", text: "one" }]),
+    "twice/a.jsonl": jsonl([
+      { question_id: 1, text: "one" },
+      { question_id: 1, text: "two" },
+    ]),
+    "none/readme.txt": "no answers",
+  });
+  const read = (...names: string[]) => readAnswers(names.map((name) => join(dir, name)));
+  expect(read("answers")).toEqual(
+    new Map([
+      ["first", new Map([[1, "one"]])],
+      ["second", new Map([[1, "uno"]])],
+      ["third", new Map([[2, "dos"]])],
+    ]),
+  );
+  expect(read("answers/third.jsonl", "answers/a.jsonl").size).toBe(3);
+  expect((await failure("BAD_QUESTION", () => read("bad"))).message).toMatch(/a\.jsonl:1: an answer needs an integer/);
+  expect((await failure("BAD_QUESTION", () => read("twice"))).message).toMatch("answers question 1 of a again");
+  await failure("BAD_QUESTION", () => read("none"));
+  await failure("NOT_FOUND", () => read("nowhere"));
 });

@@ -31,6 +31,17 @@ export function renderReport(results: ReportResults): string {
     perplexity?.length ? perplexitySection(perplexity) : "",
     claims?.length ? claimsSection(claims) : "",
   ];
+  return renderPage(
+    { title, ...(subtitle === undefined ? {} : { subtitle }) },
+    sections.filter((s) => s !== ""),
+  );
+}
+
+/** A page of finished sections (markup, escaped by whoever made them) under a title, in the look of the report. */
+export function renderPage(
+  { title, subtitle }: { title: string; subtitle?: string },
+  sections: readonly string[],
+): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -44,7 +55,7 @@ export function renderReport(results: ReportResults): string {
 <main>
 <h1>${escapeText(title)}</h1>
 ${subtitle === undefined ? "" : `<p class="soft">${escapeText(subtitle)}</p>`}
-${sections.filter((s) => s !== "").join("\n")}
+${sections.join("\n")}
 </main>
 </body>
 </html>

@@ -13,7 +13,7 @@ h3 { font-size: 16px; margin: 24px 0 4px; } p { max-width: 74ch; } .soft { color
 .scroll { overflow-x: auto; } svg { display: block; max-width: 100%; height: auto; margin: 8px 0; } svg text { fill: var(--ink); font: 12px system-ui, sans-serif; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13.5px; margin: 8px 0; }
 th { text-align: left; font-weight: 600; color: var(--soft); } th, td { padding: 3px 12px 3px 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
-td.n, th.n { text-align: right; } td.no { color: var(--loss); font-weight: 600; } td.yes { color: var(--win); } td.wrap { white-space: normal; min-width: 16em; }
+td.n, th.n { text-align: right; } td.no { color: var(--loss); font-weight: 600; } td.yes { color: var(--win); } td.wrap { white-space: normal; min-width: 16em; } td.text { white-space: normal; min-width: 6em; vertical-align: top; }
 svg .tick, svg .axis { fill: var(--soft); } svg .tick { font-size: 11px; } svg .value { font-variant-numeric: tabular-nums; } svg .cell { font-size: 12px; }
 .grid { stroke: var(--line); } .rule { stroke: var(--soft); stroke-dasharray: 4 3; } .interval { stroke: var(--accent); stroke-width: 7; opacity: .28; stroke-linecap: round; }
 .span { stroke: var(--soft); stroke-width: 1.4; } .dot { fill: var(--accent); } .printed { fill: none; stroke: var(--print); stroke-width: 1.6; } .hover { fill: transparent; }
