@@ -40,7 +40,21 @@ const values = [
   ...["[]", "{}", "[[]]", "[null]", '{"a":1}', "[1,2]", '["a","a"]', '{"type":"Sequence"}', '{"__proto__":{"a":1}}'],
   `${"[".repeat(8000)}${"]".repeat(8000)}`,
 ];
-const names = ["", "a", "type", "__proto__", "constructor", "toString", "length", "\0", "é", "x".repeat(300)];
+const names = [
+  "",
+  "a",
+  ".",
+  "..",
+  "../x",
+  "type",
+  "__proto__",
+  "constructor",
+  "toString",
+  "length",
+  "\0",
+  "é",
+  "x".repeat(300),
+];
 const tokens = [
   "{",
   "}",
