@@ -9,6 +9,7 @@ export type ModelErrorCode =
   | "TENSOR_MISSING"
   | "SHAPE_DISAGREES"
   | "DTYPE_UNSUPPORTED"
+  | "QUANT_STATE"
   | "CONTEXT_EXCEEDED"
   | "OUTPUT_EXISTS"
   | "NOT_WRITABLE";
