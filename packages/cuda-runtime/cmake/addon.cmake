@@ -7,7 +7,7 @@
 # Floating point is IEEE throughout: no -ffast-math, no contraction (fma() is written where it is meant).
 option(CUDA "Compile the CUDA kernels where nvcc is found" ON)
 set(SANITIZE "" CACHE STRING "address: AddressSanitizer and UndefinedBehaviorSanitizer; thread: ThreadSanitizer (test-sanitized.js runs node with them)")
-set(SIMD "" CACHE STRING "Instruction sets to build for, of those that the processor's kind has; all where it is empty")
+set(SIMD "" CACHE STRING "The instruction set to build for besides scalar; all that the processor's kind has where it is empty")
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -32,7 +32,7 @@ else()
   set(simd_available scalar)
 endif()
 if(SIMD)
-  set(simd_available ${SIMD})
+  set(simd_available scalar ${SIMD})
 endif()
 
 # A macro: languages can be enabled in the scope of a file only.

@@ -1,19 +1,28 @@
 // Runs tests of the package in the current folder with its addons built under sanitizers (into build/sanitize-<kind>):
 //
-//   node test-sanitized.js address [vitest arguments]   AddressSanitizer and UndefinedBehaviorSanitizer
+//   node test-sanitized.js address [vitest arguments]   AddressSanitizer and UndefinedBehaviorSanitizer, for the best instruction
+//                                                       set here: the others' kernels take minutes to compile so
 //   node test-sanitized.js thread [vitest arguments]    ThreadSanitizer, the scalar kernels: how work is divided is the same for all
 //
 // Node itself is not instrumented, so the sanitizers' libraries are loaded before it. A report ends the process.
 import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import process from "node:process";
 
 const require = createRequire(import.meta.url);
+
+function bestSet() {
+  if (process.arch !== "x64") return process.arch === "arm64" ? "neon" : "scalar";
+  const flags = existsSync("/proc/cpuinfo") ? readFileSync("/proc/cpuinfo", "utf8") : "";
+  return /\bavx512_?vbmi\b/.test(flags) ? "avx512" : /\bavx2\b/.test(flags) ? "avx2" : "scalar";
+}
+
 const kinds = {
   address: {
     libraries: ["libasan.so", "libubsan.so"],
-    definitions: [],
+    definitions: [`--CDSIMD=${bestSet()}`],
     env: {
       ASAN_OPTIONS: "detect_leaks=0:halt_on_error=1:detect_stack_use_after_return=0",
       UBSAN_OPTIONS: "halt_on_error=1:print_stacktrace=1",
