@@ -23,7 +23,7 @@ test("wrong arguments of every native function", () => {
   console.log(`${abuse(native, all)} calls`);
 });
 
-test("20 workers ended in the middle of their calls", async () => {
+test("20 workers ended in the middle of their calls", { timeout: 600_000 }, async () => {
   const build = process.env.QLORA_BUILD ?? "build";
   await endWorkers(fileURLToPath(new URL(`../${build}/Release/kernels.node`, import.meta.url)), calls("large"));
 });

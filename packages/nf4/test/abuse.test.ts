@@ -26,7 +26,7 @@ describe.skipIf(addon === undefined)("the addon", () => {
     console.log(`${abuse(addon!, all)} calls`);
   });
 
-  test("20 workers ended in the middle of their calls", async () => {
+  test("20 workers ended in the middle of their calls", { timeout: 600_000 }, async () => {
     const build = process.env.QLORA_BUILD ?? "build";
     await endWorkers(fileURLToPath(new URL(`../${build}/Release/nf4.node`, import.meta.url)), calls(256, 512));
   });

@@ -50,7 +50,7 @@ describe.runIf(native.PageFile)("the addon", () => {
     console.log(`${count} calls`);
   });
 
-  test("20 workers ended in the middle of their calls", async () => {
+  test("20 workers ended in the middle of their calls", { timeout: 600_000 }, async () => {
     const build = process.env.QLORA_BUILD ?? "build";
     await endWorkers(fileURLToPath(new URL(`../${build}/Release/paged-optim.node`, import.meta.url)), calls(300_000));
   });
