@@ -66,7 +66,7 @@ test(`${runs} bent adapters: a code, or adapters that fit the model`, { timeout:
       join(dir, "adapter_model.safetensors"),
       weights(bentJson(header, second), new Uint8Array(data.buffer)),
     );
-    const error = typedError([LoraError, SafetensorsError], () => {
+    const error = typedError<LoraError | SafetensorsError>([LoraError, SafetensorsError], () => {
       const { adapters } = readPeftAdapter(dir, { modules: base });
       used++;
       for (const [path, { a, b, r, scaling }] of adapters) {
