@@ -174,7 +174,7 @@ export function bentText(text: string, list: readonly Bend[]): Uint8Array {
   return bytes;
 }
 
-/** Runs a reader and returns its error, which must be one of `kinds` and short; undefined where it found nothing wrong. */
+/** Runs a reader and returns its error, which must be one of `kinds` and say it in 2000 characters (escapes included); undefined where it found nothing wrong. */
 export function typedError<T extends Error>(
   kinds: readonly (abstract new (...args: never[]) => T)[],
   run: () => void,
@@ -186,7 +186,7 @@ export function typedError<T extends Error>(
     const typed = kinds.find((kind) => error instanceof kind);
     if (typed === undefined) throw error;
     const { message } = error as T;
-    if (message.length > 1000) throw new Error(`a message of ${message.length} characters`, { cause: error });
+    if (message.length > 2000) throw new Error(`a message of ${message.length} characters`, { cause: error });
     return error as T;
   }
 }
