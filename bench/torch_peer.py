@@ -1,17 +1,35 @@
 """PyTorch + PEFT doing the training step of src/cases/steps.ts: f32 base weights, LoRA on every linear layer, activation
-checkpointing, fused AdamW. One JSON line in (the shape), then a line "run" for each timed step; answers with seconds."""
+checkpointing, fused AdamW; or, where the job has "elements", the fused AdamW alone (src/cases/optimiser.ts). One JSON line in
+(the job), then a line "run" for each timed step; answers with seconds."""
 import json
 import os
 import sys
 import time
 
 import torch
-from peft import LoraConfig, get_peft_model
-from transformers import LlamaConfig, LlamaForCausalLM
+
+
+def answer(step):
+    step()
+    print(json.dumps({"ready": True, "torch": torch.__version__, "pid": os.getpid()}), flush=True)
+    for line in sys.stdin:
+        began = time.perf_counter()
+        step()
+        print(time.perf_counter() - began, flush=True)
+
 
 shape = json.loads(sys.stdin.readline())
 torch.set_num_threads(shape["threads"])
 torch.manual_seed(0)
+if "elements" in shape:
+    weights = torch.nn.Parameter(torch.rand(shape["elements"]) - 0.5)
+    weights.grad = torch.rand(shape["elements"]) - 0.5
+    answer(torch.optim.AdamW([weights], lr=1e-3, weight_decay=0, fused=True).step)
+    sys.exit()
+
+from peft import LoraConfig, get_peft_model  # noqa: E402 (slow to import)
+from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
+
 config = LlamaConfig(hidden_size=shape["hidden"], intermediate_size=shape["ffn"], num_hidden_layers=shape["layers"], num_attention_heads=shape["heads"], num_key_value_heads=shape["heads"], vocab_size=shape["vocab"], max_position_embeddings=shape["seq"])
 base = LlamaForCausalLM(config).float()
 targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -31,9 +49,4 @@ def step():
     optimizer.step()
 
 
-step()
-print(json.dumps({"ready": True, "torch": torch.__version__, "pid": os.getpid()}), flush=True)
-for line in sys.stdin:
-    began = time.perf_counter()
-    step()
-    print(time.perf_counter() - began, flush=True)
+answer(step)

@@ -6,7 +6,8 @@
 # emulator (docs/writing-kernels.md), so that kernels run and are tested without a GPU.
 # Floating point is IEEE throughout: no -ffast-math, no contraction (fma() is written where it is meant).
 option(CUDA "Compile the CUDA kernels where nvcc is found" ON)
-option(SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer (run node with both preloaded)" OFF)
+set(SANITIZE "" CACHE STRING "address: AddressSanitizer and UndefinedBehaviorSanitizer; thread: ThreadSanitizer (test-sanitized.js runs node with them)")
+set(SIMD "" CACHE STRING "The instruction set to build for besides scalar; all that the processor's kind has where it is empty")
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -29,6 +30,9 @@ elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
   set(simd_available scalar neon)
 else()
   set(simd_available scalar)
+endif()
+if(SIMD)
+  set(simd_available scalar ${SIMD})
 endif()
 
 # A macro: languages can be enabled in the scope of a file only.
@@ -118,7 +122,10 @@ function(addon_target name)
     $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr;-lineinfo>)
   target_link_libraries(${name} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
   if(SANITIZE)
-    set(sanitize -fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=undefined)
+    set(sanitize -fsanitize=${SANITIZE})
+    if(SANITIZE STREQUAL "address")
+      list(APPEND sanitize -fsanitize=undefined -fno-sanitize=vptr -fno-sanitize-recover=undefined)
+    endif()
     target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${sanitize};-fno-omit-frame-pointer;-g;-O1>)
     target_link_options(${name} PRIVATE ${sanitize})
   endif()

@@ -1,16 +1,50 @@
-// Runs the tests of the package in the current folder with its addons built with AddressSanitizer and
-// UndefinedBehaviorSanitizer (into build/sanitize). Arguments go to vitest. Node itself is not instrumented, so the
-// sanitizers' libraries are loaded before it.
+// Runs tests of the package in the current folder with its addons built under sanitizers (into build/sanitize-<kind>):
+//
+//   node test-sanitized.js address [vitest arguments]   AddressSanitizer and UndefinedBehaviorSanitizer, for the best instruction
+//                                                       set here: the others' kernels take minutes to compile so
+//   node test-sanitized.js thread [vitest arguments]    ThreadSanitizer, the scalar kernels: how work is divided is the same for all
+//
+// Node itself is not instrumented, so the sanitizers' libraries are loaded before it. A report ends the process.
 import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import process from "node:process";
 
 const require = createRequire(import.meta.url);
-const definitions = ["--CDSANITIZE=ON", "--CDCUDA=OFF"];
+
+function bestSet() {
+  if (process.arch !== "x64") return process.arch === "arm64" ? "neon" : "scalar";
+  const flags = existsSync("/proc/cpuinfo") ? readFileSync("/proc/cpuinfo", "utf8") : "";
+  return /\bavx512_?vbmi\b/.test(flags) ? "avx512" : /\bavx2\b/.test(flags) ? "avx2" : "scalar";
+}
+
+const kinds = {
+  address: {
+    libraries: ["libasan.so", "libubsan.so"],
+    definitions: [`--CDSIMD=${bestSet()}`],
+    env: {
+      ASAN_OPTIONS: "detect_leaks=0:halt_on_error=1:detect_stack_use_after_return=0",
+      UBSAN_OPTIONS: "halt_on_error=1:print_stacktrace=1",
+    },
+  },
+  thread: {
+    libraries: ["libtsan.so"],
+    definitions: ["--CDSIMD=scalar"],
+    env: { TSAN_OPTIONS: "halt_on_error=1:ignore_noninstrumented_modules=1", QLORA_SIMD: "scalar" },
+  },
+};
+const [kind, ...rest] = process.argv.slice(2);
+if (!Object.hasOwn(kinds, kind)) throw new Error(`which sanitizers: ${Object.keys(kinds).join(" or ")}?`);
+const { libraries, definitions, env } = kinds[kind];
+
+const folder = `build/sanitize-${kind}`;
 const cmakeJs = require.resolve("cmake-js/bin/cmake-js");
-const build = [cmakeJs, "build", "--log-level", "error", "-O", "build/sanitize", ...definitions];
-const built = spawnSync(process.execPath, build, { encoding: "utf8" });
+const built = spawnSync(
+  process.execPath,
+  [cmakeJs, "build", "--log-level", "error", "-O", folder, `--CDSANITIZE=${kind}`, "--CDCUDA=OFF", ...definitions],
+  { encoding: "utf8" },
+);
 if (built.status !== 0) {
   console.error(built.stdout + built.stderr);
   process.exit(1);
@@ -19,15 +53,9 @@ if (built.status !== 0) {
 const library = (name) =>
   execFileSync(process.env.CXX ?? "c++", [`-print-file-name=${name}`], { encoding: "utf8" }).trim();
 const vitest = join(require.resolve("vitest/package.json"), "../vitest.mjs");
-const { status, signal } = spawnSync(process.execPath, [vitest, "run", ...process.argv.slice(2)], {
+const { status, signal } = spawnSync(process.execPath, [vitest, "run", "--reporter=default", ...rest], {
   stdio: "inherit",
-  env: {
-    ...process.env,
-    QLORA_BUILD: "build/sanitize",
-    LD_PRELOAD: `${library("libasan.so")} ${library("libubsan.so")}`,
-    ASAN_OPTIONS: "detect_leaks=0:halt_on_error=1:detect_stack_use_after_return=0",
-    UBSAN_OPTIONS: "halt_on_error=1:print_stacktrace=1",
-  },
+  env: { ...process.env, QLORA_BUILD: folder, LD_PRELOAD: libraries.map(library).join(" "), ...env },
 });
 if (signal) console.error(`vitest ended by ${signal}`);
 process.exit(status ?? 1);

@@ -9,7 +9,7 @@ if (!sanitized)
 
 // Runs one wrong kernel of the sample in a process of its own.
 function report(which: (typeof mistakes)[number]): string {
-  const folder = fileURLToPath(new URL("../build/sanitize/Release/", import.meta.url));
+  const folder = fileURLToPath(new URL("../build/sanitize-address/Release/", import.meta.url));
   const code = `
     const runtime = require(${JSON.stringify(folder)} + "cuda-runtime.node");
     const sample = require(${JSON.stringify(folder)} + "sample.emu.node");

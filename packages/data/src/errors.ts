@@ -28,6 +28,8 @@ export type DataErrorCode =
   | "TEMPLATE_UNSTABLE" // assistant turns cannot be located in what it renders
   | "TEMPLATE_MESSAGES"; // the conversation cannot be expressed in this template
 
+const MAX_MESSAGE = 500;
+
 export interface DataErrorWhere {
   /** The file. */
   path?: string | undefined;
@@ -43,8 +45,9 @@ export class DataError extends Error {
   readonly path: string | undefined;
   readonly line: number | undefined;
 
-  /** The message is prefixed with `path:line: ` where they are known. */
+  /** The message is prefixed with `path:line: ` where they are known, and cut where a file's own words make it long. */
   constructor(code: DataErrorCode, message: string, where: DataErrorWhere = {}) {
+    if (message.length > MAX_MESSAGE) message = `${message.slice(0, MAX_MESSAGE)}…`;
     const place = where.path === undefined ? "" : where.line === undefined ? where.path : `${where.path}:${where.line}`;
     super(place === "" ? message : `${place}: ${message}`, where.cause === undefined ? {} : { cause: where.cause });
     this.name = "DataError";
@@ -60,7 +63,7 @@ export function show(value: unknown, max = 60): string {
   try {
     text = JSON.stringify(value) ?? String(value);
   } catch {
-    text = String(value);
+    text = typeof value === "object" ? "a value nested too deeply to show" : String(value);
   }
   return escapeControls(text.length > max ? `${text.slice(0, max - 1)}…` : text);
 }

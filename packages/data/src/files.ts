@@ -22,12 +22,13 @@ export function* fileChunks(path: string): Generator<Uint8Array> {
     throw new DataError("FILE_UNREADABLE", reason(cause), { path, cause });
   }
   try {
-    if (fstatSync(fd).isDirectory()) throw new DataError("FILE_UNREADABLE", "is a folder, not a file", { path });
-    const buffer = new Uint8Array(CHUNK);
+    const stat = fstatSync(fd);
+    if (stat.isDirectory()) throw new DataError("FILE_UNREADABLE", "is a folder, not a file", { path });
+    const buffer = new Uint8Array(stat.size > 0 ? Math.min(stat.size, CHUNK) : CHUNK); // a pipe has no size
     for (;;) {
       let n: number;
       try {
-        n = readSync(fd, buffer, 0, CHUNK, null);
+        n = readSync(fd, buffer, 0, buffer.length, null);
       } catch (cause) {
         throw new DataError("FILE_UNREADABLE", reason(cause), { path, cause });
       }

@@ -97,6 +97,7 @@ function stringField(record: Fields, name: string, origin: Origin, label = name)
 }
 
 function messagesExample(record: Fields, origin: Origin): MessagesExample {
+  if (record.messages === undefined) throw new DataError("FIELD_MISSING", '"messages" is missing', origin);
   if (!Array.isArray(record.messages)) {
     throw new DataError("FIELD_TYPE", `"messages" is ${show(record.messages)}, expected an array`, origin);
   }

@@ -1,9 +1,11 @@
 // tokenizer.json, checked before the tokenizers library sees it: it comes from a stranger's repository.
 // Format: https://huggingface.co/docs/tokenizers. What is refused and why: ids and merges that disagree, patterns that
-// can take exponential time in a backtracking engine, components the library has no class for.
+// can take exponential time in a backtracking engine, components that make a text grow without end or that the library has no
+// class for.
 import { DataError, show } from "./errors.js";
 import { readJson } from "./files.js";
 import { exponential } from "./regex.js";
+import { checkGrowth } from "./tokenizer-growth.js";
 
 export const MAX_TOKENIZER_BYTES = 256 * 2 ** 20;
 const MAX_ID = 16_777_216;
@@ -59,15 +61,14 @@ export function checkTokenizerJson(json: unknown, path: string): TokenizerJson {
   checkAdded(added, ids, path);
   checkMerges(model, path);
   checkPatterns(json, path);
-  return {
-    ...json,
-    added_tokens: added as AddedToken[],
+  const parts = {
     normalizer: part("normalizer"),
     pre_tokenizer: part("pre_tokenizer"),
     post_processor: part("post_processor"),
     decoder: part("decoder"),
-    model,
   };
+  for (const [name, value] of Object.entries(parts)) checkGrowth(value, name, path);
+  return { ...json, ...parts, added_tokens: added as AddedToken[], model };
 }
 
 function checkId(id: unknown, token: string, path: string): asserts id is number {
@@ -139,11 +140,16 @@ function checkMerges(model: Component, path: string): void {
   });
 }
 
-// Every {"Regex": source} outside the vocabulary.
+// Every {"Regex": source} outside the vocabulary; and what must have one, or a {"String": text}.
 function checkPatterns(json: Record<string, unknown>, path: string): void {
   const visit = (value: unknown, where: string, depth: number): void => {
     if (depth > 64) throw new DataError("TOKENIZER", `"${where}" is nested too deeply`, { path });
     if (typeof value !== "object" || value === null) return;
+    const { type, pattern } = value as Component;
+    if ((type === "Split" || type === "Replace") && !isPattern(pattern))
+      throw new DataError("TOKENIZER", `"${where}.pattern" is ${show(pattern)}, expected {"String"} or {"Regex"}`, {
+        path,
+      });
     for (const [key, child] of Object.entries(value)) {
       if (key === "Regex" && typeof child === "string") {
         const why = exponential(child);
@@ -153,4 +159,8 @@ function checkPatterns(json: Record<string, unknown>, path: string): void {
     }
   };
   for (const name of ["normalizer", "pre_tokenizer", "post_processor", "decoder"]) visit(json[name], name, 0);
+}
+
+function isPattern(value: unknown): boolean {
+  return isObject(value) && (typeof value.String === "string" || typeof value.Regex === "string");
 }

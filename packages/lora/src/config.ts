@@ -1,5 +1,5 @@
 // adapter_config.json as PEFT 0.21 writes it: every field in its order, and which of them are understood here.
-import { LoraError } from "./errors.js";
+import { LoraError, show } from "./errors.js";
 import { PythonFloat, pythonJson } from "./python_json.js";
 import type { Targets } from "./targets.js";
 
@@ -125,12 +125,12 @@ export function parsePeftConfig(text: string, path: string): { config: LoraConfi
     taskType: get("task_type", undefined, "a string", isString),
   };
   const unknown = [...fields].filter(([key, value]) => !Object.hasOwn(DEFAULTS, key) && isActive(value));
-  return { config, warnings: unknown.map(([key]) => `${path}: ignored the unknown field ${JSON.stringify(key)}`) };
+  return { config, warnings: unknown.map(([key]) => `${path}: ignored the unknown field ${show(key)}`) };
 }
 
 function refuseUnsupported(fields: Map<string, unknown>, path: string): void {
   const refuse = (key: string, what: string) => {
-    throw new LoraError("UNSUPPORTED", `${key} is ${JSON.stringify(fields.get(key))}: ${what}`, { path, key });
+    throw new LoraError("UNSUPPORTED", `${key} is ${show(fields.get(key))}: ${what}`, { path, key });
   };
   if (fields.get("peft_type") !== "LORA") refuse("peft_type", 'only "LORA" adapters are supported');
   for (const [key, what] of Object.entries(UNSUPPORTED))
@@ -174,7 +174,7 @@ function reader(fields: Map<string, unknown>, path: string) {
     const value = fields.get(key) ?? otherwise;
     if (value === otherwise) return otherwise;
     if (is(value)) return value;
-    throw new LoraError("FIELD_TYPE", `${key} must be ${expected}, is ${JSON.stringify(value).slice(0, 60)}`, {
+    throw new LoraError("FIELD_TYPE", `${key} must be ${expected}, is ${show(value)}`, {
       path,
       key,
     });

@@ -15,8 +15,9 @@ using namespace qlora::optim;
 void step(const Napi::CallbackInfo& info) {
   Args args(info);
   Step t{};
-  t.rule = int(args.size("rule"));
-  if (t.rule >= rules) throw Napi::RangeError::New(info.Env(), "rule must be 0 to 3, got " + std::to_string(t.rule));
+  const int64_t rule = args.size("rule");
+  if (rule >= rules) throw Napi::RangeError::New(info.Env(), "rule must be 0 to 3, got " + std::to_string(rule));
+  t.rule = int(rule);
   t.n = args.size("n");
   const uint64_t n = uint64_t(t.n);
   if (args.next_is<uint16_t>()) t.half_weights = args.array<uint16_t>("weights", n);

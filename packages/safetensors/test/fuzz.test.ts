@@ -1,12 +1,13 @@
 // Structure-aware fuzzing of headers: bent in a few places, each either opens and reads back, or has a code. Nothing else.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fraction, fuzzRuns } from "../../../vitest.fuzz.js";
 import { bitsPerElement } from "../src/dtypes.js";
 import { type Dtype, dtypes, parseHeader, SafetensorsError } from "../src/index.js";
 import { file } from "./files.js";
 
 /** Headers per test; QLORA_FUZZ raises it (1000000 takes about a minute). */
-const RUNS = Number(process.env.QLORA_FUZZ ?? 25_000);
+const RUNS = fuzzRuns(25_000);
 
 interface Entry {
   name: string;
@@ -98,7 +99,7 @@ const bend = fc.record({
     "data",
     "raw",
   ),
-  at: fc.double({ min: 0, max: 0.999, noNaN: true }),
+  at: fraction,
   number,
   token,
   amount: fc.integer({ min: -9, max: 9 }),

@@ -1,11 +1,17 @@
 // A configuration from a YAML file and flags over it; every problem in one line, with a suggestion for a misspelt key.
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { parseDocument, stringify } from "yaml";
 import { basePrecision, snakeCase, type TrainConfig, type TrainOptions, trainSchema } from "./schema.js";
+
+const MAX_BYTES = 2 ** 20;
+const MAX_MESSAGE = 2000;
 
 /** A configuration that cannot be used; `message` names the key and what it takes. */
 export class ConfigError extends Error {
   override name = "ConfigError";
+  constructor(message: string) {
+    super(message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message);
+  }
 }
 
 /** Checks options and fills in defaults. @throws {ConfigError} */
@@ -33,14 +39,21 @@ export function parseConfig(options: unknown, where = "configuration"): TrainCon
 export function readConfigFile(path: string): Partial<TrainOptions> {
   let text: string;
   try {
+    const { size } = statSync(path);
+    if (size > MAX_BYTES) throw new Error(`it has ${size} bytes, at most ${MAX_BYTES} are read`);
     text = readFileSync(path, "utf8");
   } catch (error) {
     throw new ConfigError(`${path}: cannot be read: ${(error as Error).message}`);
   }
-  const document = parseDocument(text);
-  const [problem] = document.errors;
-  if (problem) throw new ConfigError(`${path}: ${problem.message.split("\n")[0]}`);
-  const json: unknown = document.toJS();
+  let json: unknown;
+  try {
+    const document = parseDocument(text, { logLevel: "error" });
+    const [problem] = document.errors;
+    if (problem) throw problem;
+    json = document.toJS(); // refuses aliases that multiply
+  } catch (error) {
+    throw new ConfigError(`${path}: ${(error as Error).message.split("\n")[0]}`);
+  }
   if (json === null || json === undefined) return {};
   if (typeof json !== "object" || Array.isArray(json)) throw new ConfigError(`${path}: must hold keys and values`);
   const known = new Map(Object.keys(trainSchema.shape).map((key) => [snakeCase(key), key]));

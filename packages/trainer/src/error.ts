@@ -15,6 +15,9 @@ export type TrainErrorCode =
   | "DEVICE_FAILED"
   | "NO_DATA";
 
+/** A file's own words may be long. */
+const maxMessage = 900;
+
 /** A run that cannot start or go on; `code` is stable, `message` says what to do. */
 export class TrainError extends Error {
   override name = "TrainError";
@@ -23,6 +26,6 @@ export class TrainError extends Error {
     message: string,
     options?: ErrorOptions,
   ) {
-    super(message, options);
+    super(message.length > maxMessage ? `${message.slice(0, maxMessage)}…` : message, options);
   }
 }

@@ -1,5 +1,5 @@
 // Reading checkpoints: every byte is verified before anything is used.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { openSafetensors, toFloat32 } from "@qlora/safetensors";
 import { z } from "zod";
@@ -15,12 +15,13 @@ export interface OpenCheckpoint {
   readonly optimizer: Map<string, Float32Array | Uint8Array>;
 }
 
+const maxJsonBytes = 16 * 2 ** 20;
 const count = z.number().int().nonnegative();
 const manifestSchema = z.object({
   version: z.literal(1),
   step: count,
   files: z.record(
-    z.string().regex(/^[^/\\\0]+$/),
+    z.string().regex(/^(?!\.{1,2}$)[^/\\\0]+$/, "must be plain file names"),
     z.object({ bytes: count, sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
   ),
 }) satisfies z.ZodType<Manifest>;
@@ -48,6 +49,8 @@ export function readCheckpoint(path: string): OpenCheckpoint {
   const json = <T>(name: string, schema: z.ZodType<T>): T => {
     let value: unknown;
     try {
+      const { size } = statSync(join(path, name));
+      if (size > maxJsonBytes) throw new Error(`${size} bytes, at most ${maxJsonBytes} are read`);
       value = JSON.parse(readFileSync(join(path, name), "utf8"));
     } catch (error) {
       throw damaged(`${name} cannot be read (${(error as Error).message})`);
@@ -57,12 +60,19 @@ export function readCheckpoint(path: string): OpenCheckpoint {
     const [issue] = result.error.issues;
     throw damaged(`${name}: ${issue?.path.join(".")}: ${issue?.message}`);
   };
+  const hashed = (name: string) => {
+    try {
+      return digest(join(path, name));
+    } catch (error) {
+      throw damaged(`${name} cannot be read (${(error as Error).message})`);
+    }
+  };
   const manifest = json(manifestFile, manifestSchema);
   for (const name of Object.values(checkpointFiles))
     if (!Object.hasOwn(manifest.files, name)) throw damaged(`${manifestFile} does not list ${name}`);
   for (const [name, expected] of Object.entries(manifest.files)) {
     if (!existsSync(join(path, name))) throw damaged(`${name} is missing`);
-    const found = digest(join(path, name));
+    const found = hashed(name);
     if (found.bytes !== expected.bytes)
       throw damaged(`${name} has ${found.bytes} bytes, ${manifestFile} says ${expected.bytes}`);
     if (found.sha256 !== expected.sha256) throw damaged(`${name} does not match its sha256 in ${manifestFile}`);

@@ -120,14 +120,14 @@ export function* restore(
 
 /** Tensor by tensor into the places where they stay: a resumed run needs no more memory than a new one. */
 function loadTensors({ path, state }: OpenCheckpoint, { parameters }: RunParts, optimizer: Optimizer): void {
+  const mismatch = (what: string) => new TrainError("CHECKPOINT_MISMATCH", `${path}: ${what}`);
   using weights = openSafetensors(join(path, checkpointFiles.weights));
   for (const { name, data } of parameters) {
-    const { begin = 0, end = 0 } = weights.tensors.get(name) ?? {};
-    if (end - begin !== data.length * 4)
-      throw new TrainError(
-        "CHECKPOINT_MISMATCH",
-        `${path}: ${name} has ${(end - begin) / 4} elements, needs ${data.length}`,
-      );
+    const info = weights.tensors.get(name);
+    if (!info) throw mismatch(`${name} is missing`);
+    const { dtype, begin, end } = info;
+    if (dtype !== "F32" || end - begin !== 4 * data.length)
+      throw mismatch(`${name} has ${end - begin} bytes of ${dtype}, needs ${4 * data.length} of F32`);
     if (data instanceof Float32Array) weights.readInto(name, data);
     else {
       const host = new Float32Array(data.length);
@@ -149,5 +149,10 @@ function loadTensors({ path, state }: OpenCheckpoint, { parameters }: RunParts, 
     states.readInto(name, data);
     return data;
   };
-  optimizer.loadStateDict({ algorithm: optimizer.algorithm, step: state.optimizerSteps, tensors: { get } });
+  try {
+    optimizer.loadStateDict({ algorithm: optimizer.algorithm, step: state.optimizerSteps, tensors: { get } });
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError) throw mismatch(error.message);
+    throw error;
+  }
 }

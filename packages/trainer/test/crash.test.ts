@@ -107,7 +107,7 @@ describe.skipIf(reason !== undefined)(`with strace${reason ? ` (skipped: ${reaso
   /** Kills `save.mjs` at each of its calls; returns after how many of them it could not go on. */
   function killsThatLose(how: "recipe" | "naive"): { lost: number; killed: number } {
     const [begun, dir] = [join(folder(), "begun"), join(folder(), "checkpoints")];
-    const program = (path: string) => [process.execPath, bundled("save"), path, how];
+    const program = (path: string) => [process.execPath, bundled("save"), path, how, "50000"];
     const run = ([command, ...args]: string[]) => spawnSync(command!, args, { stdio: "ignore" }).status;
     for (let step = 1; step <= 2; step++) expect(run(program(begun))).toBe(0);
     const restore = () => {

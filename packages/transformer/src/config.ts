@@ -1,5 +1,5 @@
 // config.json of a LLaMA-family model in Hugging Face's layout, read strictly.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ModelError } from "./error.js";
 
@@ -50,6 +50,8 @@ export function readModelConfig(dir: string): ModelConfig {
     );
   let json: unknown;
   try {
+    const { size } = statSync(path);
+    if (size > maxBytes) throw new Error(`${size} bytes, at most ${maxBytes} are read`);
     json = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
     throw new ModelError("CONFIG_JSON", `${path} is not JSON: ${(error as Error).message}`);
@@ -84,7 +86,7 @@ export function parseModelConfig(json: Record<string, unknown>, path = "config.j
   field.refuse(
     "hidden_act",
     json.hidden_act != null && json.hidden_act !== "silu",
-    `activation "${json.hidden_act}" (only silu)`,
+    `activation ${show(json.hidden_act)} (only silu)`,
   );
   const window = json.sliding_window;
   field.refuse(
@@ -100,15 +102,15 @@ export function parseModelConfig(json: Record<string, unknown>, path = "config.j
     (json.rope_scaling ?? json.rope_parameters) as Record<string, unknown> | null | undefined,
     path,
   );
-  const dtype = String(json.dtype ?? json.torch_dtype ?? "float32");
+  const dtype = json.dtype ?? json.torch_dtype ?? "float32";
   if (dtype !== "float32" && dtype !== "float16" && dtype !== "bfloat16")
-    throw new ModelError("FIELD_RANGE", `${path}: dtype "${dtype}" is not float32, float16 or bfloat16`);
+    throw new ModelError("FIELD_RANGE", `${path}: dtype ${show(dtype)} is not float32, float16 or bfloat16`);
   const eos = json.eos_token_id;
   return {
     architecture,
     hiddenSize,
     intermediateSize: field.size("intermediate_size"),
-    layers: field.size("num_hidden_layers"),
+    layers: field.size("num_hidden_layers", undefined, maxLayers),
     heads,
     kvHeads,
     headDim,
@@ -124,16 +126,20 @@ export function parseModelConfig(json: Record<string, unknown>, path = "config.j
   };
 }
 
+const maxBytes = 4 * 2 ** 20;
+/** More than any model has; each is named, and looked for, before a tensor is read. */
+const maxLayers = 4096;
+
 const architectures = { llama: "LlamaForCausalLM", mistral: "MistralForCausalLM" } as const;
 
 function architectureOf(json: Record<string, unknown>, path: string): ModelConfig["architecture"] {
   const known = Object.values(architectures);
-  const named = Array.isArray(json.architectures) ? String(json.architectures[0]) : undefined;
-  const architecture = named ?? architectures[json.model_type as keyof typeof architectures];
+  const named: unknown = Array.isArray(json.architectures) ? (json.architectures[0] ?? "") : undefined;
+  const architecture = named ?? new Map<unknown, string>(Object.entries(architectures)).get(json.model_type);
   if (known.includes(architecture as ModelConfig["architecture"])) return architecture as ModelConfig["architecture"];
   throw new ModelError(
     "ARCH_UNSUPPORTED",
-    `${path}: architecture ${named ?? `model_type ${String(json.model_type)}`} is not supported; supported are ${known.join(", ")}`,
+    `${path}: architecture ${named === undefined ? `model_type ${show(json.model_type)}` : show(named)} is not supported; supported are ${known.join(", ")}`,
   );
 }
 
@@ -152,8 +158,18 @@ function ropeScaling(json: Record<string, unknown> | null | undefined, path: str
     };
   throw new ModelError(
     "ARCH_UNSUPPORTED",
-    `${path}: rope_scaling type "${String(type)}" is not supported; supported are linear, llama3`,
+    `${path}: rope_scaling type ${show(type)} is not supported; supported are linear, llama3`,
   );
+}
+
+/** A value out of a file for a message, in at most 60 characters. */
+function show(value: unknown): string {
+  try {
+    const text = JSON.stringify(value) ?? "undefined";
+    return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  } catch {
+    return "a value nested too deeply to show";
+  }
 }
 
 /** Numbers of a JSON object, checked as they are taken. */
@@ -166,18 +182,15 @@ class Fields {
     const value = this.json[name] ?? fallback;
     if (value === undefined) throw new ModelError("FIELD_MISSING", `${this.path}: ${name} is missing`);
     if (typeof value !== "number" || !(value > 0) || !Number.isFinite(value))
-      throw new ModelError(
-        "FIELD_RANGE",
-        `${this.path}: ${name} must be a positive number, found ${JSON.stringify(value)}`,
-      );
+      throw new ModelError("FIELD_RANGE", `${this.path}: ${name} must be a positive number, found ${show(value)}`);
     return value;
   }
-  size(name: string, fallback?: number): number {
+  size(name: string, fallback?: number, most = 2 ** 31): number {
     const value = this.positive(name, fallback);
-    if (!Number.isInteger(value) || value > 2 ** 31)
+    if (!Number.isInteger(value) || value > most)
       throw new ModelError(
         "FIELD_RANGE",
-        `${this.path}: ${name} must be a whole number from 1 to 2^31, found ${value}`,
+        `${this.path}: ${name} must be a whole number from 1 to ${most}, found ${value}`,
       );
     return value;
   }

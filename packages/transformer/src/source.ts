@@ -68,13 +68,22 @@ export function checkpointSource(checkpoint: Checkpoint, config: ModelConfig, { 
   ): Float32Array | Uint16Array => {
     const { dtype, file } = checkpoint.tensors.get(name)!;
     if (dtype === "F32") return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-    const words = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
-    if (dtype === "BF16") return words;
-    if (dtype === "F16") return float16ToFloat32(words, floats?.(words.length));
+    if (dtype === "BF16" || dtype === "F16") {
+      const words = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
+      return dtype === "BF16" ? words : float16ToFloat32(words, floats?.(words.length));
+    }
     throw new ModelError(
       "DTYPE_UNSUPPORTED",
       `${file}: tensor ${name} is ${dtype}; weights are F32, F16, BF16 or bitsandbytes 4-bit`,
     );
+  };
+  const stored = (name: string, read: (key: string) => BitsandbytesTensor | undefined): QuantizedTensor => {
+    try {
+      return fromBitsandbytes(name.replace(/\.weight$/, ""), read);
+    } catch (error) {
+      if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+      throw new ModelError("QUANT_STATE", `${checkpoint.path}: 4-bit tensor ${name}: ${error.message}`);
+    }
   };
   return {
     dense: (name) => inDtype(name, bytesOf(name)),
@@ -90,7 +99,7 @@ export function checkpointSource(checkpoint: Checkpoint, config: ModelConfig, { 
     },
     quantized(name) {
       if (!storedType(checkpoint, name)) return undefined;
-      const q = fromBitsandbytes(name.replace(/\.weight$/, ""), (key): BitsandbytesTensor | undefined => {
+      const q = stored(name, (key): BitsandbytesTensor | undefined => {
         const tensor = checkpoint.tensors.get(key);
         if (!tensor) return undefined;
         const { dtype, shape, file } = tensor;

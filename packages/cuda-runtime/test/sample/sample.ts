@@ -38,7 +38,7 @@ export function loadSample(name: "sample.emu" | "sample", folder: string): Sampl
 }
 
 /** True when the addons are built with AddressSanitizer (scripts/test-sanitized.js). */
-export const sanitized = process.env.QLORA_BUILD === "build/sanitize";
+export const sanitized = process.env.QLORA_BUILD === "build/sanitize-address";
 
 /** Device memory with the bytes of an array. */
 export function upload(device: DeviceId, array: ArrayBufferView): Memory {
