@@ -2,8 +2,16 @@
 import type { Contender } from "./measure.js";
 
 export type Unit = "GFLOP/s" | "GOP/s" | "GB/s" | "G elements/s" | "tokens/s";
-/** What limits a case: multiply-adds, or memory read, written, or copied (bytes in and out counted). */
-export type CeilingName = "fma" | "read" | "write" | "copy";
+/** What limits a case: multiply-adds of floats or of bytes, or memory read, written, or copied (bytes in and out counted). */
+export type CeilingName = "fma" | "int8" | "read" | "write" | "copy";
+
+/** One run in parts, for `--profile`. */
+export interface Profiled {
+  /** Yields the name of each phase before it begins; running to the end is one run. */
+  phases(): Iterable<string>;
+  /** What arrays among the arguments of native functions are for: "adapter A", "head". */
+  roles: ReadonlyMap<unknown, string>;
+}
 
 export interface Case {
   name: string;
@@ -20,18 +28,23 @@ export interface Case {
   peers?: (Contender & { unavailable?: string })[];
   /** Left out of `--quick`. */
   slow?: boolean;
+  profile?: Profiled;
 }
 
 /** A group of cases is made only when one of its names is wanted: making it allocates. */
 export interface CaseGroup {
   /** Names that the group can make, for `--filter`. */
   names: string[];
-  make(context: Context): Case[] | Promise<Case[]>;
+  /** Some of its cases have a profile. */
+  profiled?: boolean;
+  make(context: Context): Iterable<Case>;
 }
 
 export interface Context {
   quick: boolean;
   threads: number;
+  /** `--shape`: what does not match need not be made. */
+  shape: RegExp;
 }
 
 /** Relative Frobenius error of `found`. @throws where it exceeds `tolerance` */

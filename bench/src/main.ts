@@ -12,20 +12,22 @@ import { products } from "./cases/products.js";
 import { decoding, steps } from "./cases/steps.js";
 import { native } from "./native.js";
 import { page } from "./page.js";
-import { machineName, measureCase, type Result } from "./result.js";
-import { compare, row } from "./table.js";
+import { machineName, measureCase, profileResult, type Result } from "./result.js";
+import { compare, profileRows, row } from "./table.js";
 
 const groups: CaseGroup[] = [codec, products, dense, optimiser, steps, decoding];
-const usage = `pnpm bench [--filter RE] [--quick] [--json FILE] [--html FILE] [--compare OLD.json] [--threads N]
+const usage = `pnpm bench [--filter RE] [--shape RE] [--quick] [--profile] [--json FILE] [--html FILE] [--compare OLD.json] [--threads N]
 Cases: ${groups.flatMap(({ names }) => names).join(", ")}`;
 
 const { values } = parseArgs({
   options: {
     filter: { type: "string", default: "" },
+    shape: { type: "string", default: "" },
     quick: { type: "boolean", default: false },
     json: { type: "string" },
     html: { type: "string" },
     compare: { type: "string" },
+    profile: { type: "boolean", default: false },
     threads: { type: "string" },
     help: { type: "boolean", default: false },
   },
@@ -40,19 +42,23 @@ const readResults = (path: string) =>
 async function main(): Promise<void> {
   if (values.help) return console.log(usage);
   const earlier = values.compare ? readResults(values.compare) : undefined;
-  const filter = new RegExp(values.filter);
+  const [filter, shape] = [new RegExp(values.filter), new RegExp(values.shape)];
   if (values.threads) for (const { setThreads } of [native, kernels, nf4, optim]) setThreads(Number(values.threads));
   const threads = kernels.threads();
   const options = values.quick ? { rounds: 3, batchMs: 20 } : { rounds: 9, batchMs: 100 };
   console.log(`${machineName()}; ${threads} threads, ${kernels.simd()}`);
   const results: Result[] = [];
-  for (const { names, make } of groups) {
-    if (!names.some((name) => filter.test(name))) continue;
-    for (const item of await make({ quick: values.quick, threads })) {
-      if (!filter.test(item.name) || (values.quick && item.slow)) continue;
-      const result = await measureCase(item, threads, kernels.simd(), options);
+  for (const { names, profiled = false, make } of groups) {
+    if (!names.some((name) => filter.test(name)) || (values.profile && !profiled)) continue;
+    for (const item of make({ quick: values.quick, threads, shape })) {
+      if (!filter.test(item.name) || !shape.test(item.shape) || (values.quick && item.slow)) continue;
+      if (values.profile && !item.profile) continue;
+      const result = values.profile
+        ? profileResult(item, threads, kernels.simd())
+        : await measureCase(item, threads, kernels.simd(), options);
       results.push(result);
       console.log(row(result));
+      if (result.profile) console.log(profileRows(result.profile).join("\n"));
     }
   }
   if (results.length === 0) throw new Error(`--filter ${values.filter} matches no case\n${usage}`);

@@ -4,6 +4,7 @@ import { cpus, totalmem } from "node:os";
 import type { Case } from "./case.js";
 import { type Ceiling, ceiling } from "./ceilings.js";
 import { type MeasureOptions, measure, ratio } from "./measure.js";
+import { type Profile, profileCase } from "./profile.js";
 
 export interface Result {
   name: string;
@@ -19,6 +20,8 @@ export interface Result {
   /** Median over rounds, of the resource that the ceiling is about. */
   percentOfCeiling: number | null;
   peers: { name: string; value: number | null; ratio: number | null; unavailable?: string }[];
+  /** With `--profile`: where the time of one run went. */
+  profile?: Profile;
   machine: string;
   commit: string;
   date: string;
@@ -72,6 +75,28 @@ export async function measureCase(item: Case, threads: number, simd: string, opt
         unavailable ? [{ name, value: null, ratio: null, unavailable }] : [],
       ),
     ],
+    machine,
+    commit,
+    date: new Date().toISOString(),
+  };
+}
+
+/** A case with a profile as `--profile` shows it: one run by phase and operation. */
+export function profileResult(item: Case, threads: number, simd: string): Result {
+  const profile = profileCase(item, item.profile!, 5);
+  const { fma } = profile.ceilings;
+  return {
+    name: `${item.name} profile`,
+    device: `cpu ${simd}`,
+    threads,
+    shape: item.shape,
+    value: item.work / profile.unobserved,
+    unit: item.unit,
+    spread: 0,
+    ceiling: { name: "fma", value: fma, unit: "GFLOP/s" },
+    percentOfCeiling: (100 * item.ceiling!.work) / profile.unobserved / fma,
+    peers: [],
+    profile,
     machine,
     commit,
     date: new Date().toISOString(),

@@ -1,4 +1,5 @@
 // The table for people, and what moved since an earlier run.
+import type { Operation, Profile } from "./profile.js";
 import type { Result } from "./result.js";
 
 export function number(value: number): string {
@@ -18,6 +19,39 @@ export function row(result: Result): string {
     .join("; ");
   const figure = `${number(value)} ${unit}`.padStart(20);
   return `${name.padEnd(24)} ${shape.padEnd(44)} ${figure} ±${(100 * spread).toFixed(0).padStart(2)} %  ${limit.padEnd(34)} ${others}`.trimEnd();
+}
+
+/** A profile for people: one line per operation, the dearest first, those below 0.2 % of the run in one. */
+export function profileRows(profile: Profile): string[] {
+  const { seconds, percentAccounted, unobserved, phases, operations, ceilings } = profile;
+  const share = (part: number) => `${((100 * part) / seconds).toFixed(1)} %`.padStart(7);
+  const percent = (value: number | null) => (value === null ? "" : `${value.toFixed(0)} %`).padStart(7);
+  const shown = operations.filter((operation) => operation.seconds >= 0.002 * seconds);
+  const small = operations.filter((operation) => operation.seconds < 0.002 * seconds);
+  const sum = (of: readonly Operation[]) => of.reduce((total, operation) => total + operation.seconds, 0);
+  const line = (phase: string, name: string, count: number | "", time: number, rest = "") =>
+    `  ${phase.padEnd(14)} ${name.padEnd(34)} ${String(count).padStart(5)} ${(1000 * time).toFixed(1).padStart(9)} ${share(time)}${rest}`;
+  return [
+    `  ${"phase".padEnd(14)} ${"operation".padEnd(34)} ${"calls".padStart(5)} ${"ms".padStart(9)} ${"share".padStart(7)} ${"GFLOP".padStart(8)} ${"of peak".padStart(7)} ${"GB".padStart(7)} ${"of copy".padStart(7)}`,
+    ...shown.map(({ phase, name, count, seconds: time, gflop, gigabytes, percentOfPeak, percentOfCopy }) =>
+      line(
+        phase,
+        name,
+        count,
+        time,
+        ` ${(gflop ? gflop.toFixed(2) : "").padStart(8)} ${percent(percentOfPeak)} ${gigabytes.toFixed(3).padStart(7)} ${percent(percentOfCopy)}`,
+      ),
+    ),
+    line(
+      "",
+      `${small.length} smaller`,
+      small.reduce((total, { count }) => total + count, 0),
+      sum(small),
+    ),
+    line("", "JavaScript", "", seconds - sum(operations)),
+    `  one run ${(1000 * seconds).toFixed(1)} ms, ${percentAccounted.toFixed(1)} % of it in operations; unobserved ${(1000 * unobserved).toFixed(1)} ms. ${phases.map(({ name, seconds }) => `${name} ${(1000 * seconds).toFixed(1)} ms`).join(", ")}.`,
+    `  peak: ${number(ceilings.fma)} GFLOP/s FMA, ${number(ceilings.int8)} GOP/s int8; copy ${number(ceilings.copy)} GB/s (more than 100 %: from the caches)`,
+  ];
 }
 
 /** One line per case that both runs have; a change within twice the combined spread is called noise. */

@@ -5,6 +5,7 @@ import {
   Decoder,
   linearKeys,
   linearShape,
+  type Model,
   type ModelConfig,
   Runner,
   sequenceBatch,
@@ -27,10 +28,27 @@ const describe = ({ hidden, layers, ffn, vocab }: Shape) => `${hidden} × ${laye
 const linearWeights = (config: ModelConfig) =>
   config.layers * linearKeys.reduce((sum, key) => sum + linearShape(config, key).reduce((a, b) => a * b, 1), 0);
 
+/** What the arrays of a model are for, in the names of a profile. */
+function roleNames(model: Model): Map<unknown, string> {
+  const roles = new Map<unknown, string>([[model.head.weight.data, "head"]]);
+  for (const layer of model.layers)
+    for (const key of linearKeys) {
+      const { weight, adapter } = layer[key];
+      if (weight.kind === "4bit") roles.set("layout" in weight.data ? weight.data.tiles : weight.data.codes, "4 bits");
+      if (!adapter) continue;
+      for (const array of [adapter.a, adapter.gradA]) roles.set(array, "adapter A");
+      for (const array of [adapter.b, adapter.gradB]) roles.set(array, "adapter B");
+    }
+  return roles;
+}
+
 export const steps: CaseGroup = {
   names: ["training step", "training step int8"],
-  make({ quick }) {
-    return (quick ? shapes.slice(1, 2) : shapes).flatMap((shape): Case[] => {
+  profiled: true,
+  *make({ quick, shape: wanted }) {
+    for (const shape of quick ? shapes.slice(1, 2) : shapes) {
+      const title = `${describe(shape)}, ${shape.batch} × ${shape.seq} tokens`;
+      if (!wanted.test(title)) continue;
       const config = modelConfig(shape, shape.seq);
       const model = randomModel(config, rank);
       const parameters = trainables(model);
@@ -55,15 +73,23 @@ export const steps: CaseGroup = {
         tokens * (4 * linearWeights(config) + 2 * again * (linearWeights(config) - down) + (6 + 2 * again) * adapters) +
         4 * pairs * (1 + again + 2.5) +
         4 * shape.vocab * shape.hidden * tokens;
-      const step = () => {
+      function* phases(): Generator<string> {
+        yield "forward";
         for (const { grad } of parameters) grad.fill(0);
-        const { nll } = runner.forwardBackward(batch, { gradientScale: 1 / (tokens - shape.batch) });
+        const pass = runner.forwardBackwardSteps(batch, { gradientScale: 1 / (tokens - shape.batch) });
+        for (
+          let i = 0;
+          !pass.next().done;
+          i++ // stops before each block, before the head, and before each block backward
+        )
+          yield i < config.layers ? "forward" : i === config.layers ? "head and loss" : "backward";
+        yield "optimiser";
         optimizer.step({ maxNorm: 0.3 });
-        return nll;
-      };
+      }
+      const roles = roleNames(model);
       const make = (name: string, compute: "f32" | "int8"): Case => ({
         name,
-        shape: `${describe(shape)}, ${shape.batch} × ${shape.seq} tokens`,
+        shape: title,
         unit: "tokens/s",
         work: tokens,
         ceiling: { name: "fma", work: flops / 1e9 },
@@ -76,13 +102,21 @@ export const steps: CaseGroup = {
         },
         run() {
           model.compute = compute;
-          step();
+          for (const _ of phases());
+        },
+        profile: {
+          *phases() {
+            model.compute = compute;
+            yield* phases();
+          },
+          roles,
         },
         peers: compute === "f32" ? [torchPeer({ ...shape, rank })] : [],
         slow: shape.hidden !== 1024,
       });
-      return [make("training step", "f32"), make("training step int8", "int8")];
-    });
+      yield make("training step", "f32");
+      yield make("training step int8", "int8");
+    }
   },
 };
 
