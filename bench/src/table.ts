@@ -6,19 +6,26 @@ export function number(value: number): string {
   return value >= 1000 ? String(Math.round(value)) : value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
-export function row(result: Result): string {
-  const { name, shape, value, unit, spread, ceiling, percentOfCeiling, peers } = result;
-  const limit =
-    ceiling && percentOfCeiling !== null
-      ? `${percentOfCeiling.toFixed(0).padStart(4)} % of ${ceiling.name} (${number(ceiling.value)} ${ceiling.unit})`
-      : "";
-  const others = peers
-    .map((peer) =>
-      peer.ratio === null ? `${peer.name}: ${peer.unavailable}` : `${peer.ratio.toFixed(2)}× ${peer.name}`,
+/** "85 % of read (23.1 GB/s)": how near the case is to what limits it. */
+export function limit({ ceiling, percentOfCeiling }: Result): string {
+  if (!ceiling || percentOfCeiling === null) return "";
+  return `${percentOfCeiling.toFixed(0)} % of ${ceiling.name} (${number(ceiling.value)} ${ceiling.unit})`;
+}
+
+/** How many times as fast as each peer, or why there is none. */
+export function peersText({ peers }: Result): string {
+  return peers
+    .map(({ name, ratio, unavailable }) =>
+      ratio === null ? `${name}: ${unavailable}` : `${ratio.toFixed(2)}× ${name}`,
     )
     .join("; ");
+}
+
+export function row(result: Result): string {
+  const { name, shape, value, unit, spread } = result;
   const figure = `${number(value)} ${unit}`.padStart(20);
-  return `${name.padEnd(24)} ${shape.padEnd(44)} ${figure} ±${(100 * spread).toFixed(0).padStart(2)} %  ${limit.padEnd(34)} ${others}`.trimEnd();
+  const share = limit(result).padStart(30);
+  return `${name.padEnd(24)} ${shape.padEnd(44)} ${figure} ±${(100 * spread).toFixed(0).padStart(2)} %  ${share}  ${peersText(result)}`.trimEnd();
 }
 
 /** A profile for people: one line per operation, the dearest first, those below 0.2 % of the run in one. */
