@@ -1,22 +1,24 @@
 // pnpm bench: every kernel and whole steps, beside the machine's ceilings and the peers that are installed.
-import { readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import * as kernels from "@qlora/kernels";
 import * as nf4 from "@qlora/nf4";
 import * as optim from "@qlora/paged-optim";
 import type { CaseGroup } from "./case.js";
 import { codec } from "./cases/codec.js";
+import { decoding } from "./cases/decode.js";
 import { dense } from "./cases/dense.js";
 import { optimiser } from "./cases/optimiser.js";
 import { products } from "./cases/products.js";
-import { decoding, steps } from "./cases/steps.js";
+import { steps } from "./cases/steps.js";
+import { useProcessorTime } from "./clock.js";
 import { native } from "./native.js";
 import { page } from "./page.js";
 import { machineName, measureCase, profileResult, type Result } from "./result.js";
 import { compare, profileRows, row } from "./table.js";
 
 const groups: CaseGroup[] = [codec, products, dense, optimiser, steps, decoding];
-const usage = `pnpm bench [--filter RE] [--shape RE] [--quick] [--profile] [--json FILE] [--html FILE] [--compare OLD.json] [--threads N]
+const usage = `pnpm bench [--filter RE] [--shape RE] [--quick] [--profile] [--json FILE] [--html FILE] [--compare OLD.json] [--threads N] [--clock wall|processor]
 Cases: ${groups.flatMap(({ names }) => names).join(", ")}`;
 
 const { values } = parseArgs({
@@ -29,6 +31,7 @@ const { values } = parseArgs({
     compare: { type: "string" },
     profile: { type: "boolean", default: false },
     threads: { type: "string" },
+    clock: { type: "string", default: "wall" },
     help: { type: "boolean", default: false },
   },
 });
@@ -44,9 +47,12 @@ async function main(): Promise<void> {
   const earlier = values.compare ? readResults(values.compare) : undefined;
   const [filter, shape] = [new RegExp(values.filter), new RegExp(values.shape)];
   if (values.threads) for (const { setThreads } of [native, kernels, nf4, optim]) setThreads(Number(values.threads));
+  if (values.clock === "processor") useProcessorTime();
+  else if (values.clock !== "wall") throw new Error(`--clock must be wall or processor, got "${values.clock}"`);
   const threads = kernels.threads();
   const options = values.quick ? { rounds: 3, batchMs: 20 } : { rounds: 9, batchMs: 100 };
   console.log(`${machineName()}; ${threads} threads, ${kernels.simd()}`);
+  if (values.json) writeFileSync(values.json, "");
   const results: Result[] = [];
   for (const { names, profiled = false, make } of groups) {
     if (!names.some((name) => filter.test(name)) || (values.profile && !profiled)) continue;
@@ -57,12 +63,12 @@ async function main(): Promise<void> {
         ? profileResult(item, threads, kernels.simd())
         : await measureCase(item, threads, kernels.simd(), options);
       results.push(result);
+      if (values.json) appendFileSync(values.json, `${JSON.stringify(result)}\n`);
       console.log(row(result));
       if (result.profile) console.log(profileRows(result.profile).join("\n"));
     }
   }
   if (results.length === 0) throw new Error(`--filter ${values.filter} matches no case\n${usage}`);
-  if (values.json) writeFileSync(values.json, results.map((result) => `${JSON.stringify(result)}\n`).join(""));
   if (values.html) writeFileSync(values.html, page(results, machineName()));
   if (earlier)
     console.log(`\nSince ${earlier[0]?.commit}, ${earlier[0]?.date}:\n${compare(earlier, results).join("\n")}`);

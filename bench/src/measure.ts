@@ -2,6 +2,7 @@
 // machine. What is reported are medians of times and medians of per-round ratios; rounds in which this process had to wait for a
 // processor, or others took much of it, are dropped (the least disturbed are kept where none is clean).
 import { readdirSync, readFileSync } from "node:fs";
+import { comparable, now } from "./clock.js";
 
 /** Something that is timed. `run` does one unit of work, synchronously. */
 export interface Contender {
@@ -45,7 +46,7 @@ export async function measure(
     const seconds: number[] = [];
     for (const contender of contenders)
       seconds.push(contender.seconds ? await contender.seconds() : batch(contender, batchMs));
-    const waited = (waitedSeconds() - before) / ((performance.now() - began) / 1000);
+    const waited = comparable() ? (waitedSeconds() - before) / ((performance.now() - began) / 1000) : 0;
     all.push({ seconds, waited });
     if (waited <= WAITING) clean++;
   }
@@ -62,13 +63,13 @@ export async function measure(
 }
 
 function batch({ run }: Contender, batchMs: number): number {
-  const began = performance.now();
+  const began = now();
   let units = 0;
   do {
     run();
     units++;
-  } while (performance.now() - began < batchMs);
-  return (performance.now() - began) / 1000 / units;
+  } while (now() - began < batchMs / 1000);
+  return (now() - began) / units;
 }
 
 /** Median over rounds of a/b. */

@@ -1,5 +1,6 @@
 // Times every native function of the packages while something runs: the functions of the loaded addons are replaced by ones that call them.
 import { type Addon, loadAddon } from "@qlora/cuda-runtime/load";
+import { now } from "./clock.js";
 import { operations, type Work } from "./operations.js";
 
 export interface Call extends Work {
@@ -24,9 +25,9 @@ export function observe(roles: ReadonlyMap<unknown, string>, seen: (call: Call) 
     for (const [operation, workOf] of Object.entries(work)) {
       const original = functions[operation]!;
       functions[operation] = (...args) => {
-        const began = performance.now();
+        const began = now();
         const result = original(...args);
-        const seconds = (performance.now() - began) / 1000;
+        const seconds = now() - began;
         const known = args.find((argument) => roles.has(argument));
         const name = operation === "product4" ? (args[0] ? "matmulTransposed" : "matmul") : operation;
         seen({ operation: name, role: roles.get(known), seconds, ...workOf(args) });

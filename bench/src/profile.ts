@@ -1,6 +1,7 @@
 // Where the time of one run goes: by phase and operation, with bytes, floating-point operations and shares of the ceilings.
 import type { Case, Profiled } from "./case.js";
 import { ceiling } from "./ceilings.js";
+import { now } from "./clock.js";
 import { median } from "./measure.js";
 import { type Call, observe } from "./observe.js";
 
@@ -57,19 +58,19 @@ function once({ phases, roles }: Profiled): Omit<Profile, "unobserved"> {
     if (sum) sum.count++;
   });
   const durations = new Map<string, number>();
-  const began = performance.now();
+  const began = now();
   try {
     let since = began;
     for (const next of phases()) {
-      const now = performance.now();
-      if (phase) durations.set(phase, (durations.get(phase) ?? 0) + (now - since) / 1000);
-      [phase, since] = [next, now];
+      const here = now();
+      if (phase) durations.set(phase, (durations.get(phase) ?? 0) + here - since);
+      [phase, since] = [next, here];
     }
-    durations.set(phase, (durations.get(phase) ?? 0) + (performance.now() - since) / 1000);
+    durations.set(phase, (durations.get(phase) ?? 0) + now() - since);
   } finally {
     stop();
   }
-  const total = (performance.now() - began) / 1000;
+  const total = now() - began;
   const operations = [...sums.values()].map(({ phase, role, operation, count, seconds, flops, bytes, int8 }) => ({
     phase,
     name: [role, operation, ...(int8 ? ["int8"] : [])].filter(Boolean).join(" · "),
@@ -95,7 +96,7 @@ function rate(name: "fma" | "int8" | "copy"): number {
 }
 
 function seconds(run: () => void): number {
-  const began = performance.now();
+  const began = now();
   run();
-  return (performance.now() - began) / 1000;
+  return now() - began;
 }

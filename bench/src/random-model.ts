@@ -75,3 +75,22 @@ export function randomModel(config: ModelConfig, rank: number): Model {
     rope: ropeTables({ positions, headDim, theta: 10000 }),
   };
 }
+
+export const describe = ({ hidden, layers, ffn, vocab }: Shape) => `${hidden} × ${layers}, ffn ${ffn}, vocab ${vocab}`;
+/** Weights in the linear layers of the blocks. */
+export const linearWeights = (config: ModelConfig) =>
+  config.layers * linearKeys.reduce((sum, key) => sum + linearShape(config, key).reduce((a, b) => a * b, 1), 0);
+
+/** What the arrays of a model are for, in the names of a profile. */
+export function roleNames(model: Model): Map<unknown, string> {
+  const roles = new Map<unknown, string>([[model.head.weight.data, "head"]]);
+  for (const layer of model.layers)
+    for (const key of linearKeys) {
+      const { weight, adapter } = layer[key];
+      if (weight.kind === "4bit") roles.set("layout" in weight.data ? weight.data.tiles : weight.data.codes, "4 bits");
+      if (!adapter) continue;
+      for (const array of [adapter.a, adapter.gradA]) roles.set(array, "adapter A");
+      for (const array of [adapter.b, adapter.gradB]) roles.set(array, "adapter B");
+    }
+  return roles;
+}

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { cpus, totalmem } from "node:os";
 import type { Case } from "./case.js";
 import { type Ceiling, ceiling } from "./ceilings.js";
+import { comparable } from "./clock.js";
 import { type MeasureOptions, measure, ratio } from "./measure.js";
 import { type Profile, profileCase } from "./profile.js";
 
@@ -55,7 +56,7 @@ const commit = commitName();
 export async function measureCase(item: Case, threads: number, simd: string, options: MeasureOptions): Promise<Result> {
   item.check();
   const limit: Ceiling | undefined = item.ceiling && ceiling(item.ceiling.name);
-  const peers = (item.peers ?? []).filter(({ unavailable }) => !unavailable);
+  const peers = (item.peers ?? []).filter((peer) => !peer.unavailable && (comparable() || !peer.seconds));
   const [own, ...others] = await measure([item, ...(limit ? [limit] : []), ...peers], options);
   const limitTiming = limit ? others.shift()! : undefined;
   const limitValue = limit && limitTiming ? limit.work / limitTiming.seconds : 0;

@@ -1,38 +1,18 @@
-// PyTorch + PEFT as a peer: a child process that does one step when it is told to, so that it runs in our rounds and not beside them.
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+// PyTorch + PEFT as a peer, through the Python that QLORA_PYTHON names.
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { threads } from "@qlora/kernels";
-import type { Contender } from "./measure.js";
+import { childPeer, type Peer, unavailable } from "./child.js";
 import type { Shape } from "./random-model.js";
 
 const script = join(import.meta.dirname, "../torch_peer.py");
 let available: boolean | undefined;
 
-/** A contender that steps in PyTorch; `unavailable` says why there is none. */
-export function torchPeer(
-  shape: Shape & { batch: number; seq: number; rank: number },
-): Contender & { unavailable?: string } {
+/** Takes a training step. */
+export function torchPeer(shape: Shape & { batch: number; seq: number; rank: number }): Peer {
   const name = "PyTorch + PEFT, f32 base";
   const python = process.env.QLORA_PYTHON;
   available ??= python !== undefined && spawnSync(python, ["-c", "import torch, peft"]).status === 0;
-  if (!available) return { name, unavailable: "QLORA_PYTHON names no Python with torch and peft", run: () => {} };
-  let child: ChildProcess | undefined;
-  let lines: AsyncIterator<string>;
-  return {
-    name,
-    run: () => {},
-    async seconds() {
-      if (!child) {
-        child = spawn(python!, [script], { stdio: ["pipe", "pipe", "ignore"] });
-        lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
-        child.stdin!.write(`${JSON.stringify({ ...shape, threads: threads() })}\n`);
-        await lines.next();
-        process.once("exit", () => child?.kill());
-      }
-      child.stdin!.write("run\n");
-      return Number((await lines.next()).value);
-    },
-    stop: () => child?.kill(),
-  };
+  if (!python || !available) return unavailable(name, "QLORA_PYTHON names no Python with torch and peft");
+  return childPeer(name, [python, script], { ...shape, threads: threads() });
 }

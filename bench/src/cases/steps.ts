@@ -1,46 +1,19 @@
-// Whole training steps (adapters of rank 64 on every linear layer, checkpointing, AdamW) and decoding at batch 1, random weights in NF4.
+// Whole training steps (adapters of rank 64 on every linear layer, checkpointing, AdamW), random weights in NF4.
 // Beside PyTorch + PEFT on f32 base weights, where QLORA_PYTHON has them: it has nothing to dequantise, so it is the harder peer.
 import { AdamW } from "@qlora/paged-optim";
-import {
-  Decoder,
-  linearKeys,
-  linearShape,
-  type Model,
-  type ModelConfig,
-  Runner,
-  sequenceBatch,
-  trainables,
-} from "@qlora/transformer";
+import { Runner, sequenceBatch, trainables } from "@qlora/transformer";
 import type { Case, CaseGroup } from "../case.js";
-import { modelConfig, randomModel, type Shape } from "../random-model.js";
+import { describe, linearWeights, modelConfig, randomModel, roleNames, type Shape } from "../random-model.js";
 import { torchPeer } from "../torch.js";
 
-const rank = 64;
+export const rank = 64;
 /** hidden × layers, ffn, heads, vocabulary, batch × sequence: the last is one block of LLaMA-7B. */
-const shapes: (Shape & { batch: number; seq: number })[] = [
+export const shapes: (Shape & { batch: number; seq: number })[] = [
   { hidden: 512, layers: 8, ffn: 1376, heads: 8, vocab: 4096, batch: 4, seq: 256 },
   { hidden: 1024, layers: 4, ffn: 2816, heads: 16, vocab: 32000, batch: 1, seq: 512 },
   { hidden: 2048, layers: 2, ffn: 5632, heads: 32, vocab: 32000, batch: 1, seq: 512 },
   { hidden: 4096, layers: 1, ffn: 11008, heads: 32, vocab: 32000, batch: 1, seq: 128 },
 ];
-
-const describe = ({ hidden, layers, ffn, vocab }: Shape) => `${hidden} × ${layers}, ffn ${ffn}, vocab ${vocab}`;
-const linearWeights = (config: ModelConfig) =>
-  config.layers * linearKeys.reduce((sum, key) => sum + linearShape(config, key).reduce((a, b) => a * b, 1), 0);
-
-/** What the arrays of a model are for, in the names of a profile. */
-function roleNames(model: Model): Map<unknown, string> {
-  const roles = new Map<unknown, string>([[model.head.weight.data, "head"]]);
-  for (const layer of model.layers)
-    for (const key of linearKeys) {
-      const { weight, adapter } = layer[key];
-      if (weight.kind === "4bit") roles.set("layout" in weight.data ? weight.data.tiles : weight.data.codes, "4 bits");
-      if (!adapter) continue;
-      for (const array of [adapter.a, adapter.gradA]) roles.set(array, "adapter A");
-      for (const array of [adapter.b, adapter.gradB]) roles.set(array, "adapter B");
-    }
-  return roles;
-}
 
 export const steps: CaseGroup = {
   names: ["training step", "training step int8"],
@@ -117,37 +90,5 @@ export const steps: CaseGroup = {
       yield make("training step", "f32");
       yield make("training step int8", "int8");
     }
-  },
-};
-
-export const decoding: CaseGroup = {
-  names: ["decode"],
-  make({ quick }) {
-    const shape: Shape = quick
-      ? { hidden: 1024, layers: 4, ffn: 2816, heads: 16, vocab: 32000 }
-      : { hidden: 4096, layers: 4, ffn: 11008, heads: 32, vocab: 32000 };
-    const config = modelConfig(shape, 4096);
-    const model = randomModel(config, 0);
-    const bytes = (linearWeights(config) * 4.127) / 8 + shape.vocab * shape.hidden * 4;
-    let decoder = new Decoder(model, 2048);
-    decoder.append([1, 2, 3]);
-    return [
-      {
-        name: "decode",
-        shape: `${describe(shape)}, batch 1`,
-        unit: "tokens/s",
-        work: 1,
-        ceiling: { name: "read", work: bytes / 1e9 },
-        check() {
-          if (!decoder.append([4]).every(Number.isFinite)) throw new Error("decode: logits are not finite; not timed");
-        },
-        run() {
-          if (decoder.length === decoder.capacity) {
-            decoder = new Decoder(model, 2048);
-          }
-          decoder.append([5]);
-        },
-      },
-    ];
   },
 };
