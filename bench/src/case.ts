@@ -31,13 +31,29 @@ export interface Case {
   profile?: Profiled;
 }
 
+/** A figure that is no speed: it measures itself, once. */
+export interface Figure {
+  name: string;
+  shape: string;
+  slow?: boolean;
+  measure(): Measured | Promise<Measured>;
+}
+
+export interface Measured {
+  value: number;
+  unit: "MB" | "nats" | "×" | "%";
+  peers?: { name: string; value: number | null; unavailable?: string }[];
+  /** What it has to show, and whether it does. */
+  verdict?: { claim: string; holds: boolean };
+}
+
 /** A group of cases is made only when one of its names is wanted: making it allocates. */
 export interface CaseGroup {
   /** Names that the group can make, for `--filter`. */
   names: string[];
   /** Some of its cases have a profile. */
   profiled?: boolean;
-  make(context: Context): Iterable<Case>;
+  make(context: Context): Iterable<Case | Figure>;
 }
 
 export interface Context {
@@ -64,8 +80,7 @@ export function expectClose(
 }
 
 /** Numbers like those of weights and activations: near normal, the same every time. */
-export function normals(length: number, scale = 1, seed = 1): Float32Array {
-  const out = new Float32Array(length);
+export function normals(length: number, scale = 1, seed = 1, out = new Float32Array(length)): Float32Array {
   let state = seed >>> 0 || 1;
   for (let i = 0; i < length; i++) {
     let sum = 0;

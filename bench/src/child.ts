@@ -2,6 +2,7 @@
 //
 // The protocol, in lines: one JSON object in (the job), one JSON object out (ready: what it is); then "run" in, seconds out, again and again.
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Contender } from "./measure.js";
 
@@ -38,4 +39,31 @@ export function childPeer(name: string, command: readonly string[], job: object,
     },
     stop: () => child?.kill(),
   };
+}
+
+/** Starts the command with the job, lets it do `runs` units, and ends it; what it said when ready, and the most memory it ever held. */
+export async function peakMemory(
+  command: readonly string[],
+  job: object,
+  runs: number,
+): Promise<{ ready: Record<string, unknown>; bytes: number }> {
+  const child = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "pipe", "ignore"] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error(`\`${command.join(" ")}\` ended early; run it to see why`);
+    return value;
+  };
+  try {
+    child.stdin.write(`${JSON.stringify(job)}\n`);
+    const ready = JSON.parse(await next());
+    for (let i = 0; i < runs; i++) {
+      child.stdin.write("run\n");
+      await next();
+    }
+    const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+    return { ready, bytes: Number(/VmHWM:\s+(\d+) kB/.exec(status)![1]) * 1024 };
+  } finally {
+    child.kill();
+  }
 }

@@ -8,16 +8,17 @@ import type { CaseGroup } from "./case.js";
 import { codec } from "./cases/codec.js";
 import { decoding } from "./cases/decode.js";
 import { dense } from "./cases/dense.js";
+import { memory } from "./cases/memory.js";
 import { optimiser } from "./cases/optimiser.js";
 import { products } from "./cases/products.js";
 import { steps } from "./cases/steps.js";
 import { useProcessorTime } from "./clock.js";
 import { native } from "./native.js";
 import { page } from "./page.js";
-import { machineName, measureCase, profileResult, type Result } from "./result.js";
+import { figureResult, machineName, measureCase, profileResult, type Result } from "./result.js";
 import { compare, profileRows, row } from "./table.js";
 
-const groups: CaseGroup[] = [codec, products, dense, optimiser, steps, decoding];
+const groups: CaseGroup[] = [codec, products, dense, optimiser, steps, decoding, memory];
 const usage = `pnpm bench [--filter RE] [--shape RE] [--quick] [--profile] [--json FILE] [--html FILE] [--compare OLD.json] [--threads N] [--clock wall|processor]
 Cases: ${groups.flatMap(({ names }) => names).join(", ")}`;
 
@@ -58,10 +59,13 @@ async function main(): Promise<void> {
     if (!names.some((name) => filter.test(name)) || (values.profile && !profiled)) continue;
     for (const item of make({ quick: values.quick, threads, shape })) {
       if (!filter.test(item.name) || !shape.test(item.shape) || (values.quick && item.slow)) continue;
-      if (values.profile && !item.profile) continue;
-      const result = values.profile
-        ? profileResult(item, threads, kernels.simd())
-        : await measureCase(item, threads, kernels.simd(), options);
+      if (values.profile && !("profile" in item)) continue;
+      const result =
+        "measure" in item
+          ? await figureResult(item, threads, kernels.simd())
+          : values.profile
+            ? profileResult(item, threads, kernels.simd(), options)
+            : await measureCase(item, threads, kernels.simd(), options);
       results.push(result);
       if (values.json) appendFileSync(values.json, `${JSON.stringify(result)}\n`);
       console.log(row(result));

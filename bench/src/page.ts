@@ -37,9 +37,11 @@ ${results.map(bar).join("\n")}</table>
 
 function bar(result: Result): string {
   const share = result.percentOfCeiling;
+  const { verdict } = result;
+  const shown = verdict && `${verdict.holds ? "holds" : "fails"}: ${verdict.claim}`;
   const meter =
     share === null
       ? ""
       : `<span><i style="width:${Math.min(100, share).toFixed(1)}%"></i></span>${escapeHtml(limit(result))}`;
-  return `<tr><th>${escapeHtml(result.name)}</th><td>${escapeHtml(result.shape)}</td><td class="n">${number(result.value)} ${escapeHtml(result.unit)}</td><td class="n">${(100 * result.spread).toFixed(0)} %</td><td class="bar">${meter}</td><td>${escapeHtml(peersText(result))}</td></tr>`;
+  return `<tr><th>${escapeHtml(result.name)}</th><td>${escapeHtml(result.shape)}</td><td class="n">${number(result.value)} ${escapeHtml(result.unit)}</td><td class="n">${(100 * result.spread).toFixed(0)} %</td><td class="bar">${meter}${escapeHtml(shown ?? "")}</td><td>${escapeHtml(peersText(result))}</td></tr>`;
 }

@@ -39,6 +39,9 @@ export function modelConfig({ hidden, layers, ffn, heads, vocab }: Shape, maxPos
 /** Every linear layer quantised from its own normal weights, one at a time; embedding and head in f32. */
 export function randomModel(config: ModelConfig, rank: number): Model {
   const { hiddenSize: d, vocabSize, headDim, maxPositions: positions } = config;
+  const one = new Float32Array(
+    Math.max(...linearKeys.map((key) => linearShape(config, key).reduce((a, b) => a * b, 1))),
+  );
   const linear = (layer: number, key: (typeof linearKeys)[number]): Linear => {
     const [n, k] = linearShape(config, key);
     const name = linearName(layer, key);
@@ -46,7 +49,7 @@ export function randomModel(config: ModelConfig, rank: number): Model {
       kind: "4bit" as const,
       n,
       k,
-      data: tile(quantize(normals(n * k, 1 / Math.sqrt(k), layer * 7 + 1), { shape: [n, k] })),
+      data: tile(quantize(normals(n * k, 1 / Math.sqrt(k), layer * 7 + 1, one.subarray(0, n * k)), { shape: [n, k] })),
     };
     return rank
       ? { name, weight, adapter: createAdapter({ inFeatures: k, outFeatures: n, r: rank, alpha: 16, seed: 1, name }) }
@@ -58,7 +61,11 @@ export function randomModel(config: ModelConfig, rank: number): Model {
       Layer,
       (typeof linearKeys)[number]
     >;
-    return { ...parts, inputNorm: norm(`input ${i}`), postAttentionNorm: norm(`post ${i}`) };
+    return {
+      ...parts,
+      inputNorm: norm(`model.layers.${i}.input_layernorm`),
+      postAttentionNorm: norm(`model.layers.${i}.post_attention_layernorm`),
+    };
   });
   const dense = (name: string, seed: number): Linear => ({
     name,

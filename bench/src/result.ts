@@ -1,7 +1,7 @@
 // One measured case as it is printed, written as a JSON line, compared and drawn.
 import { execFileSync } from "node:child_process";
 import { cpus, totalmem } from "node:os";
-import type { Case } from "./case.js";
+import type { Case, Figure } from "./case.js";
 import { type Ceiling, ceiling } from "./ceilings.js";
 import { comparable } from "./clock.js";
 import { type MeasureOptions, measure, ratio } from "./measure.js";
@@ -21,6 +21,8 @@ export interface Result {
   /** Median over rounds, of the resource that the ceiling is about. */
   percentOfCeiling: number | null;
   peers: { name: string; value: number | null; ratio: number | null; unavailable?: string }[];
+  /** What the figure has to show, and whether it does. */
+  verdict?: { claim: string; holds: boolean };
   /** With `--profile`: where the time of one run went. */
   profile?: Profile;
   machine: string;
@@ -83,8 +85,8 @@ export async function measureCase(item: Case, threads: number, simd: string, opt
 }
 
 /** A case with a profile as `--profile` shows it: one run by phase and operation. */
-export function profileResult(item: Case, threads: number, simd: string): Result {
-  const profile = profileCase(item, item.profile!, 5);
+export function profileResult(item: Case, threads: number, simd: string, { rounds }: MeasureOptions): Result {
+  const profile = profileCase(item, item.profile!, Math.ceil(rounds / 3));
   const { fma } = profile.ceilings;
   return {
     name: `${item.name} profile`,
@@ -98,6 +100,27 @@ export function profileResult(item: Case, threads: number, simd: string): Result
     percentOfCeiling: (100 * item.ceiling!.work) / profile.unobserved / fma,
     peers: [],
     profile,
+    machine,
+    commit,
+    date: new Date().toISOString(),
+  };
+}
+
+/** A figure that measures itself. */
+export async function figureResult(item: Figure, threads: number, simd: string): Promise<Result> {
+  const { value, unit, peers = [], verdict } = await item.measure();
+  return {
+    name: item.name,
+    device: `cpu ${simd}`,
+    threads,
+    shape: item.shape,
+    value,
+    unit,
+    spread: 0,
+    ceiling: null,
+    percentOfCeiling: null,
+    peers: peers.map((peer) => ({ ...peer, ratio: peer.value === null ? null : value / peer.value })),
+    ...(verdict ? { verdict } : {}),
     machine,
     commit,
     date: new Date().toISOString(),

@@ -12,19 +12,21 @@ export function limit({ ceiling, percentOfCeiling }: Result): string {
   return `${percentOfCeiling.toFixed(0)} % of ${ceiling.name} (${number(ceiling.value)} ${ceiling.unit})`;
 }
 
-/** How many times as fast as each peer, or why there is none. */
-export function peersText({ peers }: Result): string {
+/** How many times as fast as each peer (of figures that are no speed: the peer's own), or why there is none. */
+export function peersText({ peers, unit }: Result): string {
   return peers
-    .map(({ name, ratio, unavailable }) =>
-      ratio === null ? `${name}: ${unavailable}` : `${ratio.toFixed(2)}× ${name}`,
-    )
+    .map(({ name, value, ratio, unavailable }) => {
+      if (value === null || ratio === null) return `${name}: ${unavailable}`;
+      return unit.endsWith("/s") ? `${ratio.toFixed(2)}× ${name}` : `${name}: ${number(value)} ${unit}`;
+    })
     .join("; ");
 }
 
 export function row(result: Result): string {
-  const { name, shape, value, unit, spread } = result;
+  const { name, shape, value, unit, spread, verdict } = result;
+  const shown = verdict ? `${verdict.holds ? "holds" : "FAILS"}: ${verdict.claim}` : limit(result);
   const figure = `${number(value)} ${unit}`.padStart(20);
-  const share = limit(result).padStart(30);
+  const share = shown.padStart(30);
   return `${name.padEnd(24)} ${shape.padEnd(44)} ${figure} ±${(100 * spread).toFixed(0).padStart(2)} %  ${share}  ${peersText(result)}`.trimEnd();
 }
 
