@@ -11,6 +11,7 @@ import { dense } from "./cases/dense.js";
 import { memory } from "./cases/memory.js";
 import { optimiser } from "./cases/optimiser.js";
 import { products } from "./cases/products.js";
+import { scaling } from "./cases/scaling.js";
 import { steps } from "./cases/steps.js";
 import { useProcessorTime } from "./clock.js";
 import { native } from "./native.js";
@@ -18,9 +19,12 @@ import { page } from "./page.js";
 import { figureResult, machineName, measureCase, profileResult, type Result } from "./result.js";
 import { compare, profileRows, row } from "./table.js";
 
-const groups: CaseGroup[] = [codec, products, dense, optimiser, steps, decoding, memory];
+const groups: CaseGroup[] = [codec, products, dense, optimiser, steps, decoding, memory, scaling];
 const usage = `pnpm bench [--filter RE] [--shape RE] [--quick] [--profile] [--json FILE] [--html FILE] [--compare OLD.json] [--threads N] [--clock wall|processor]
-Cases: ${groups.flatMap(({ names }) => names).join(", ")}`;
+Cases: ${groups.flatMap(({ names }) => names).join(", ")}
+Peers are looked for, never installed: QLORA_PYTHON=PYTHON with torch and peft; QLORA_PEERS=FOLDER with node-llama-cpp
+(npm install --prefix FOLDER node-llama-cpp); libopenblas from the system.
+On a busy machine --clock processor --threads 1 keeps the shares of the ceilings true; it leaves out peers in other processes.`;
 
 const { values } = parseArgs({
   options: {

@@ -8,6 +8,8 @@ import { comparable, now } from "./clock.js";
 export interface Contender {
   name: string;
   run(): void;
+  /** Called before each batch; not timed. */
+  before?(): void;
   /** Seconds of one unit measured elsewhere, in place of timing `run` (a peer in another process). */
   seconds?(): Promise<number>;
   /** Frees what `seconds` started. */
@@ -62,7 +64,8 @@ export async function measure(
   });
 }
 
-function batch({ run }: Contender, batchMs: number): number {
+function batch({ run, before }: Contender, batchMs: number): number {
+  before?.();
   const began = now();
   let units = 0;
   do {
