@@ -35,6 +35,9 @@ export function machineName(): string {
   return `${cpu?.model.trim() ?? "unknown processor"}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
 }
 
+/** Figures by another clock are figures of another device. */
+const deviceName = (simd: string) => `cpu ${simd}${comparable() ? "" : ", processor time"}`;
+
 function commitName(): string {
   try {
     const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], {
@@ -64,7 +67,7 @@ export async function measureCase(item: Case, threads: number, simd: string, opt
   const limitValue = limit && limitTiming ? limit.work / limitTiming.seconds : 0;
   return {
     name: item.name,
-    device: `cpu ${simd}`,
+    device: deviceName(simd),
     threads,
     shape: item.shape,
     value: item.work / own!.seconds,
@@ -90,7 +93,7 @@ export function profileResult(item: Case, threads: number, simd: string, { round
   const { fma } = profile.ceilings;
   return {
     name: `${item.name} profile`,
-    device: `cpu ${simd}`,
+    device: deviceName(simd),
     threads,
     shape: item.shape,
     value: item.work / profile.unobserved,
@@ -111,7 +114,7 @@ export async function figureResult(item: Figure, threads: number, simd: string):
   const { value, unit, peers = [], verdict } = await item.measure();
   return {
     name: item.name,
-    device: `cpu ${simd}`,
+    device: deviceName(simd),
     threads,
     shape: item.shape,
     value,

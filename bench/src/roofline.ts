@@ -48,7 +48,7 @@ export function roofline(results: readonly Result[]): string {
   );
   return `<h2>Roofline of the products</h2>
 <svg viewBox="0 0 ${width} ${height}" role="img" aria-label="roofline">${grid.join("")}${roof(fma, "FMA peak, GFLOP/s:")}${roof(int8, "int8 peak, GOP/s:")}
-<text x="${x(lowX * 1.1)}" y="${y(bandwidth * lowX * 1.1) - 14}">read ${number(bandwidth)} GB/s</text>
+<text x="${x(lowX * 1.3)}" y="${y(bandwidth * lowX) + 16}">read ${number(bandwidth)} GB/s</text>
 ${dots.join("")}<text x="${(width + left) / 2}" y="${height - 6}" text-anchor="middle">operations per byte of weights</text><text x="14" y="${height / 2}" text-anchor="middle" transform="rotate(-90 14 ${height / 2})">GFLOP/s</text></svg>
 <p>${names.map((name) => `<i class="key" style="background:${colour(name)}"></i>${escapeHtml(name)}`).join(" &nbsp; ")}</p>`;
 }
