@@ -1,8 +1,8 @@
 """PyTorch + PEFT doing the training step of src/cases/steps.ts: f32 base weights, LoRA on every linear layer, activation
-checkpointing, fused AdamW; or, where the job has "elements", the fused AdamW alone (src/cases/optimiser.ts). One JSON line in
-(the job), then a line "run" for each timed step; answers with seconds."""
+checkpointing, fused AdamW; or, where the job has "elements", the fused AdamW alone (src/cases/optimiser.ts). See src/child.ts for
+the protocol. With "weights", a safetensors file, the base is read from it."""
 import json
-import os
+import struct
 import sys
 import time
 
@@ -10,8 +10,8 @@ import torch
 
 
 def answer(step):
-    step()
-    print(json.dumps({"ready": True, "torch": torch.__version__, "pid": os.getpid()}), flush=True)
+    first = step()
+    print(json.dumps({"ready": True, "torch": torch.__version__, "loss": first}), flush=True)
     for line in sys.stdin:
         began = time.perf_counter()
         step()
@@ -30,8 +30,18 @@ if "elements" in shape:
 from peft import LoraConfig, get_peft_model  # noqa: E402 (slow to import)
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
-config = LlamaConfig(hidden_size=shape["hidden"], intermediate_size=shape["ffn"], num_hidden_layers=shape["layers"], num_attention_heads=shape["heads"], num_key_value_heads=shape["heads"], vocab_size=shape["vocab"], max_position_embeddings=shape["seq"])
+config = LlamaConfig(hidden_size=shape["hidden"], intermediate_size=shape["ffn"], num_hidden_layers=shape["layers"], num_attention_heads=shape["heads"], num_key_value_heads=shape["heads"], vocab_size=shape["vocab"], max_position_embeddings=shape["seq"], rms_norm_eps=1e-5)
 base = LlamaForCausalLM(config).float()
+if "weights" in shape:
+    parameters = dict(base.named_parameters())
+    with open(shape["weights"], "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        entries = json.loads(file.read(length))
+        for name, entry in entries.items():
+            if name == "__metadata__":
+                continue
+            file.seek(8 + length + entry["data_offsets"][0])
+            file.readinto(memoryview(parameters[name].detach().numpy()).cast("B"))  # in place: no second copy to count
 targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 model = get_peft_model(base, LoraConfig(r=shape["rank"], lora_alpha=16, lora_dropout=0.0, target_modules=targets, task_type="CAUSAL_LM"))
 model.enable_input_require_grads()
@@ -44,9 +54,11 @@ ids = (torch.arange(shape["batch"] * shape["seq"]) * 7919 % shape["vocab"]).resh
 
 def step():
     optimizer.zero_grad(set_to_none=False)
-    model(input_ids=ids, labels=ids).loss.backward()
+    loss = model(input_ids=ids, labels=ids).loss
+    loss.backward()
     torch.nn.utils.clip_grad_norm_(parameters, 0.3)
     optimizer.step()
+    return loss.item()
 
 
 answer(step)

@@ -3,6 +3,7 @@
 #include "ceilings.h"
 #include "qlora/napi.h"
 #include <algorithm>
+#include <atomic>
 
 namespace {
 using qlora::Args;
@@ -21,6 +22,15 @@ Napi::Value fma(const Napi::CallbackInfo& info) {
     (void)sink;
   });
   return Napi::Number::New(info.Env(), double(threads) * double(iterations) * double(active().flops_per_iteration));
+}
+
+// int8(iterations): likewise with bytes; 0 where the set has no instruction for it.
+Napi::Value int8(const Napi::CallbackInfo& info) {
+  const int64_t iterations = Args(info).size("iterations");
+  const int threads = qlora::Pool::instance().threads();
+  std::atomic<int64_t> alive{0};
+  qlora::parallel_for(threads, [&](int64_t) { alive += active().int8(iterations); });
+  return Napi::Number::New(info.Env(), alive ? double(threads) * double(iterations) * double(active().int8_per_iteration) : 0);
 }
 
 void read(const Napi::CallbackInfo& info) {
@@ -64,6 +74,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   qlora::export_threads(env, exports);
   qlora::export_simd(env, exports, qlora::tables<Ceilings>);
   exports["fma"] = Napi::Function::New(env, fma);
+  exports["int8"] = Napi::Function::New(env, int8);
   exports["read"] = Napi::Function::New(env, read);
   exports["write"] = Napi::Function::New(env, write);
   exports["copy"] = Napi::Function::New(env, copy);

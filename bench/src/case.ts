@@ -2,8 +2,16 @@
 import type { Contender } from "./measure.js";
 
 export type Unit = "GFLOP/s" | "GOP/s" | "GB/s" | "G elements/s" | "tokens/s";
-/** What limits a case: multiply-adds, or memory read, written, or copied (bytes in and out counted). */
-export type CeilingName = "fma" | "read" | "write" | "copy";
+/** What limits a case: multiply-adds of floats or of bytes, or memory read, written, or copied (bytes in and out counted). */
+export type CeilingName = "fma" | "int8" | "read" | "write" | "copy";
+
+/** One run in parts, for `--profile`. */
+export interface Profiled {
+  /** Yields the name of each phase before it begins; running to the end is one run. */
+  phases(): Iterable<string>;
+  /** What arrays among the arguments of native functions are for: "adapter A", "head". */
+  roles: ReadonlyMap<unknown, string>;
+}
 
 export interface Case {
   name: string;
@@ -20,18 +28,39 @@ export interface Case {
   peers?: (Contender & { unavailable?: string })[];
   /** Left out of `--quick`. */
   slow?: boolean;
+  profile?: Profiled;
+}
+
+/** A figure that is no speed: it measures itself, once. */
+export interface Figure {
+  name: string;
+  shape: string;
+  slow?: boolean;
+  measure(): Measured | Promise<Measured>;
+}
+
+export interface Measured {
+  value: number;
+  unit: "MB" | "nats" | "×" | "%";
+  peers?: { name: string; value: number | null; unavailable?: string }[];
+  /** What it has to show, and whether it does. */
+  verdict?: { claim: string; holds: boolean };
 }
 
 /** A group of cases is made only when one of its names is wanted: making it allocates. */
 export interface CaseGroup {
   /** Names that the group can make, for `--filter`. */
   names: string[];
-  make(context: Context): Case[] | Promise<Case[]>;
+  /** Some of its cases have a profile. */
+  profiled?: boolean;
+  make(context: Context): Iterable<Case | Figure>;
 }
 
 export interface Context {
   quick: boolean;
   threads: number;
+  /** `--shape`: what does not match need not be made. */
+  shape: RegExp;
 }
 
 /** Relative Frobenius error of `found`. @throws where it exceeds `tolerance` */
@@ -51,8 +80,7 @@ export function expectClose(
 }
 
 /** Numbers like those of weights and activations: near normal, the same every time. */
-export function normals(length: number, scale = 1, seed = 1): Float32Array {
-  const out = new Float32Array(length);
+export function normals(length: number, scale = 1, seed = 1, out = new Float32Array(length)): Float32Array {
   let state = seed >>> 0 || 1;
   for (let i = 0; i < length; i++) {
     let sum = 0;

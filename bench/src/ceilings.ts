@@ -8,7 +8,7 @@ const iterations = 400_000;
 
 /** One ceiling: how to run it, and how much of its resource (G operations or GB) one run uses. */
 export interface Ceiling extends Contender {
-  unit: "GFLOP/s" | "GB/s";
+  unit: "GFLOP/s" | "GOP/s" | "GB/s";
   work: number;
 }
 
@@ -29,6 +29,8 @@ export function ceiling(name: CeilingName): Ceiling {
 function make(name: CeilingName): Ceiling {
   if (name === "fma")
     return { name, unit: "GFLOP/s", work: native.fma(iterations) / 1e9, run: () => void native.fma(iterations) };
+  if (name === "int8")
+    return { name, unit: "GOP/s", work: native.int8(iterations) / 1e9, run: () => void native.int8(iterations) };
   const [x, y] = arrays();
   const runs = { read: () => native.read(x), write: () => native.write(y), copy: () => native.copy(x, y) };
   return { name, unit: "GB/s", work: ((name === "copy" ? 2 : 1) * bytes) / 1e9, run: runs[name] };

@@ -2,11 +2,14 @@
 // machine. What is reported are medians of times and medians of per-round ratios; rounds in which this process had to wait for a
 // processor, or others took much of it, are dropped (the least disturbed are kept where none is clean).
 import { readdirSync, readFileSync } from "node:fs";
+import { comparable, now } from "./clock.js";
 
 /** Something that is timed. `run` does one unit of work, synchronously. */
 export interface Contender {
   name: string;
   run(): void;
+  /** Called before each batch; not timed. */
+  before?(): void;
   /** Seconds of one unit measured elsewhere, in place of timing `run` (a peer in another process). */
   seconds?(): Promise<number>;
   /** Frees what `seconds` started. */
@@ -45,7 +48,7 @@ export async function measure(
     const seconds: number[] = [];
     for (const contender of contenders)
       seconds.push(contender.seconds ? await contender.seconds() : batch(contender, batchMs));
-    const waited = (waitedSeconds() - before) / ((performance.now() - began) / 1000);
+    const waited = comparable() ? (waitedSeconds() - before) / ((performance.now() - began) / 1000) : 0;
     all.push({ seconds, waited });
     if (waited <= WAITING) clean++;
   }
@@ -61,14 +64,15 @@ export async function measure(
   });
 }
 
-function batch({ run }: Contender, batchMs: number): number {
-  const began = performance.now();
+function batch({ run, before }: Contender, batchMs: number): number {
+  before?.();
+  const began = now();
   let units = 0;
   do {
     run();
     units++;
-  } while (performance.now() - began < batchMs);
-  return (performance.now() - began) / 1000 / units;
+  } while (now() - began < batchMs / 1000);
+  return (now() - began) / units;
 }
 
 /** Median over rounds of a/b. */

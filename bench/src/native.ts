@@ -5,6 +5,8 @@ interface Native extends Addon {
   simd(): string;
   /** Multiply-adds in registers on every thread; returns the floating-point operations done. */
   fma(iterations: number): number;
+  /** Likewise of bytes; 0 where the instruction set has no way of its own. */
+  int8(iterations: number): number;
   /** Streams of memory, past the cache where the instruction set can. */
   read(x: Float32Array): void;
   write(y: Float32Array): void;

@@ -39,6 +39,9 @@ export function modelConfig({ hidden, layers, ffn, heads, vocab }: Shape, maxPos
 /** Every linear layer quantised from its own normal weights, one at a time; embedding and head in f32. */
 export function randomModel(config: ModelConfig, rank: number): Model {
   const { hiddenSize: d, vocabSize, headDim, maxPositions: positions } = config;
+  const one = new Float32Array(
+    Math.max(...linearKeys.map((key) => linearShape(config, key).reduce((a, b) => a * b, 1))),
+  );
   const linear = (layer: number, key: (typeof linearKeys)[number]): Linear => {
     const [n, k] = linearShape(config, key);
     const name = linearName(layer, key);
@@ -46,7 +49,7 @@ export function randomModel(config: ModelConfig, rank: number): Model {
       kind: "4bit" as const,
       n,
       k,
-      data: tile(quantize(normals(n * k, 1 / Math.sqrt(k), layer * 7 + 1), { shape: [n, k] })),
+      data: tile(quantize(normals(n * k, 1 / Math.sqrt(k), layer * 7 + 1, one.subarray(0, n * k)), { shape: [n, k] })),
     };
     return rank
       ? { name, weight, adapter: createAdapter({ inFeatures: k, outFeatures: n, r: rank, alpha: 16, seed: 1, name }) }
@@ -58,7 +61,11 @@ export function randomModel(config: ModelConfig, rank: number): Model {
       Layer,
       (typeof linearKeys)[number]
     >;
-    return { ...parts, inputNorm: norm(`input ${i}`), postAttentionNorm: norm(`post ${i}`) };
+    return {
+      ...parts,
+      inputNorm: norm(`model.layers.${i}.input_layernorm`),
+      postAttentionNorm: norm(`model.layers.${i}.post_attention_layernorm`),
+    };
   });
   const dense = (name: string, seed: number): Linear => ({
     name,
@@ -74,4 +81,23 @@ export function randomModel(config: ModelConfig, rank: number): Model {
     head: dense("head", 6),
     rope: ropeTables({ positions, headDim, theta: 10000 }),
   };
+}
+
+export const describe = ({ hidden, layers, ffn, vocab }: Shape) => `${hidden} × ${layers}, ffn ${ffn}, vocab ${vocab}`;
+/** Weights in the linear layers of the blocks. */
+export const linearWeights = (config: ModelConfig) =>
+  config.layers * linearKeys.reduce((sum, key) => sum + linearShape(config, key).reduce((a, b) => a * b, 1), 0);
+
+/** What the arrays of a model are for, in the names of a profile. */
+export function roleNames(model: Model): Map<unknown, string> {
+  const roles = new Map<unknown, string>([[model.head.weight.data, "head"]]);
+  for (const layer of model.layers)
+    for (const key of linearKeys) {
+      const { weight, adapter } = layer[key];
+      if (weight.kind === "4bit") roles.set("layout" in weight.data ? weight.data.tiles : weight.data.codes, "4 bits");
+      if (!adapter) continue;
+      for (const array of [adapter.a, adapter.gradA]) roles.set(array, "adapter A");
+      for (const array of [adapter.b, adapter.gradB]) roles.set(array, "adapter B");
+    }
+  return roles;
 }

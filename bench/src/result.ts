@@ -1,9 +1,11 @@
 // One measured case as it is printed, written as a JSON line, compared and drawn.
 import { execFileSync } from "node:child_process";
 import { cpus, totalmem } from "node:os";
-import type { Case } from "./case.js";
+import type { Case, Figure } from "./case.js";
 import { type Ceiling, ceiling } from "./ceilings.js";
+import { comparable } from "./clock.js";
 import { type MeasureOptions, measure, ratio } from "./measure.js";
+import { type Profile, profileCase } from "./profile.js";
 
 export interface Result {
   name: string;
@@ -19,6 +21,10 @@ export interface Result {
   /** Median over rounds, of the resource that the ceiling is about. */
   percentOfCeiling: number | null;
   peers: { name: string; value: number | null; ratio: number | null; unavailable?: string }[];
+  /** What the figure has to show, and whether it does. */
+  verdict?: { claim: string; holds: boolean };
+  /** With `--profile`: where the time of one run went. */
+  profile?: Profile;
   machine: string;
   commit: string;
   date: string;
@@ -28,6 +34,9 @@ export function machineName(): string {
   const [cpu] = cpus();
   return `${cpu?.model.trim() ?? "unknown processor"}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`;
 }
+
+/** Figures by another clock are figures of another device. */
+const deviceName = (simd: string) => `cpu ${simd}${comparable() ? "" : ", processor time"}`;
 
 export function commitName(): string {
   try {
@@ -52,13 +61,13 @@ const commit = commitName();
 export async function measureCase(item: Case, threads: number, simd: string, options: MeasureOptions): Promise<Result> {
   item.check();
   const limit: Ceiling | undefined = item.ceiling && ceiling(item.ceiling.name);
-  const peers = (item.peers ?? []).filter(({ unavailable }) => !unavailable);
+  const peers = (item.peers ?? []).filter((peer) => !peer.unavailable && (comparable() || !peer.seconds));
   const [own, ...others] = await measure([item, ...(limit ? [limit] : []), ...peers], options);
   const limitTiming = limit ? others.shift()! : undefined;
   const limitValue = limit && limitTiming ? limit.work / limitTiming.seconds : 0;
   return {
     name: item.name,
-    device: `cpu ${simd}`,
+    device: deviceName(simd),
     threads,
     shape: item.shape,
     value: item.work / own!.seconds,
@@ -72,6 +81,49 @@ export async function measureCase(item: Case, threads: number, simd: string, opt
         unavailable ? [{ name, value: null, ratio: null, unavailable }] : [],
       ),
     ],
+    machine,
+    commit,
+    date: new Date().toISOString(),
+  };
+}
+
+/** A case with a profile as `--profile` shows it: one run by phase and operation. */
+export function profileResult(item: Case, threads: number, simd: string, { rounds }: MeasureOptions): Result {
+  const profile = profileCase(item, item.profile!, Math.ceil(rounds / 3));
+  const { fma } = profile.ceilings;
+  return {
+    name: `${item.name} profile`,
+    device: deviceName(simd),
+    threads,
+    shape: item.shape,
+    value: item.work / profile.unobserved,
+    unit: item.unit,
+    spread: 0,
+    ceiling: { name: "fma", value: fma, unit: "GFLOP/s" },
+    percentOfCeiling: (100 * item.ceiling!.work) / profile.unobserved / fma,
+    peers: [],
+    profile,
+    machine,
+    commit,
+    date: new Date().toISOString(),
+  };
+}
+
+/** A figure that measures itself. */
+export async function figureResult(item: Figure, threads: number, simd: string): Promise<Result> {
+  const { value, unit, peers = [], verdict } = await item.measure();
+  return {
+    name: item.name,
+    device: deviceName(simd),
+    threads,
+    shape: item.shape,
+    value,
+    unit,
+    spread: 0,
+    ceiling: null,
+    percentOfCeiling: null,
+    peers: peers.map((peer) => ({ ...peer, ratio: peer.value === null ? null : value / peer.value })),
+    ...(verdict ? { verdict } : {}),
     machine,
     commit,
     date: new Date().toISOString(),

@@ -31,14 +31,14 @@ export const products: CaseGroup = {
   ],
   make({ quick, threads }) {
     const copies = 12; // 12 × 8.7 MB in 4 bits
-    const weights = Array.from({ length: copies }, (_, i) => quantize(normals(n * k, 0.02, i + 1), { shape: [n, k] }));
-    const tiled = weights.map(tile);
-    const f32 = Array.from({ length: 2 }, (_, i) => dequantize(weights[i]!) as Float32Array);
+    const weights = quantize(normals(n * k, 0.02), { shape: [n, k] });
+    const tiled = Array.from({ length: copies }, () => tile(weights));
+    const f32 = Array.from({ length: 2 }, () => dequantize(weights) as Float32Array);
     const blas = native.openBlas(threads);
     const cases: Case[] = [];
     let turn = 0;
     const next = <T>(items: T[]): T => items[turn++ % items.length]!;
-    for (const m of quick ? [1, 16, 128] : [1, 16, 128, 512, 2048]) {
+    for (const m of quick ? [1, 16, 128] : [1, 4, 16, 64, 128, 512, 2048]) {
       const x = normals(m * k, 1, 77);
       const y = new Float32Array(m * n);
       const flops = (2 * m * n * k) / 1e9;
@@ -62,7 +62,10 @@ export const products: CaseGroup = {
           shape,
           unit: "GFLOP/s",
           work: flops,
-          ceiling: m === 1 ? { name: "read", work: (n * k * 4.127) / 8 / 1e9 } : { name: "fma", work: flops },
+          ceiling:
+            m === 1
+              ? { name: "read", work: (n * k * 4.127) / 8 / 1e9 }
+              : { name: compute === "int8" ? "int8" : "fma", work: flops },
           check() {
             (transposed ? denseTransposed : denseMatmul)(x, f32[0]!, reference, { m, n, k });
             run(tiled[0]!);
@@ -72,9 +75,7 @@ export const products: CaseGroup = {
           peers: compute === "f32" ? peers(transposed) : [],
         };
       };
-      cases.push(quantized(false, "f32"));
-      if (m === 1) continue;
-      cases.push(quantized(true, "f32"), quantized(false, "int8"), quantized(true, "int8"));
+      cases.push(quantized(false, "f32"), quantized(true, "f32"), quantized(false, "int8"), quantized(true, "int8"));
       const dense = (transposed: boolean): Case => ({
         name: transposed ? "f32 matmulTransposed" : "f32 matmul",
         shape,

@@ -1,69 +1,36 @@
-// Whole training steps (adapters of rank 64 on every linear layer, checkpointing, AdamW) and decoding at batch 1, random weights in NF4.
+// Whole training steps (adapters of rank 64 on every linear layer, checkpointing, AdamW), random weights in NF4.
 // Beside PyTorch + PEFT on f32 base weights, where QLORA_PYTHON has them: it has nothing to dequantise, so it is the harder peer.
-import { AdamW } from "@qlora/paged-optim";
-import {
-  Decoder,
-  linearKeys,
-  linearShape,
-  type ModelConfig,
-  Runner,
-  sequenceBatch,
-  trainables,
-} from "@qlora/transformer";
+import { sequenceBatch, trainables } from "@qlora/transformer";
 import type { Case, CaseGroup } from "../case.js";
-import { modelConfig, randomModel, type Shape } from "../random-model.js";
+import { describe, linearWeights, roleNames } from "../random-model.js";
+import { stepShapes, trainingStep } from "../step.js";
 import { torchPeer } from "../torch.js";
-
-const rank = 64;
-/** hidden × layers, ffn, heads, vocabulary, batch × sequence: the last is one block of LLaMA-7B. */
-const shapes: (Shape & { batch: number; seq: number })[] = [
-  { hidden: 512, layers: 8, ffn: 1376, heads: 8, vocab: 4096, batch: 4, seq: 256 },
-  { hidden: 1024, layers: 4, ffn: 2816, heads: 16, vocab: 32000, batch: 1, seq: 512 },
-  { hidden: 2048, layers: 2, ffn: 5632, heads: 32, vocab: 32000, batch: 1, seq: 512 },
-  { hidden: 4096, layers: 1, ffn: 11008, heads: 32, vocab: 32000, batch: 1, seq: 128 },
-];
-
-const describe = ({ hidden, layers, ffn, vocab }: Shape) => `${hidden} × ${layers}, ffn ${ffn}, vocab ${vocab}`;
-const linearWeights = (config: ModelConfig) =>
-  config.layers * linearKeys.reduce((sum, key) => sum + linearShape(config, key).reduce((a, b) => a * b, 1), 0);
 
 export const steps: CaseGroup = {
   names: ["training step", "training step int8"],
-  make({ quick }) {
-    return (quick ? shapes.slice(1, 2) : shapes).flatMap((shape): Case[] => {
-      const config = modelConfig(shape, shape.seq);
-      const model = randomModel(config, rank);
-      const parameters = trainables(model);
-      const optimizer = new AdamW(parameters, { lr: 1e-4 });
-      const runner = new Runner(model);
+  profiled: true,
+  *make({ quick, shape: wanted }) {
+    for (const shape of quick ? stepShapes.slice(1, 2) : stepShapes) {
+      const title = `${describe(shape)}, ${shape.batch} × ${shape.seq} tokens`;
+      if (!wanted.test(title)) continue;
+      const { model, runner, batch, phases, run } = trainingStep(shape);
+      const { config } = model;
       const tokens = shape.batch * shape.seq;
-      const ids = Int32Array.from({ length: tokens }, (_, i) => (i * 7919) % shape.vocab);
-      const one = sequenceBatch(ids.subarray(0, shape.seq));
-      const batch = {
-        ids,
-        targets: Int32Array.from(ids, (_, i) => ((i + 1) % shape.seq ? ids[i + 1]! : -100)),
-        positions: Int32Array.from(ids, (_, i) => i % shape.seq),
-        cuSeqlens: Int32Array.from({ length: shape.batch + 1 }, (_, i) => i * shape.seq),
-      };
+      const one = sequenceBatch(batch.ids.subarray(0, shape.seq));
       // What is executed: forward and dX of every weight, recomputation of all blocks but the last (and of no down projection);
       // the adapters' products likewise, and their gradients; attention forward, recomputed and backward; the head both ways.
       const again = (config.layers - 1) / config.layers;
       const down = config.layers * shape.hidden * shape.ffn;
-      const adapters = parameters.reduce((sum, { data }) => sum + data.length, 0);
+      const adapters = trainables(model).reduce((sum, { data }) => sum + data.length, 0);
       const pairs = shape.layers * shape.batch * (shape.seq ** 2 / 2) * shape.hidden;
       const flops =
         tokens * (4 * linearWeights(config) + 2 * again * (linearWeights(config) - down) + (6 + 2 * again) * adapters) +
         4 * pairs * (1 + again + 2.5) +
         4 * shape.vocab * shape.hidden * tokens;
-      const step = () => {
-        for (const { grad } of parameters) grad.fill(0);
-        const { nll } = runner.forwardBackward(batch, { gradientScale: 1 / (tokens - shape.batch) });
-        optimizer.step({ maxNorm: 0.3 });
-        return nll;
-      };
+      const roles = roleNames(model);
       const make = (name: string, compute: "f32" | "int8"): Case => ({
         name,
-        shape: `${describe(shape)}, ${shape.batch} × ${shape.seq} tokens`,
+        shape: title,
         unit: "tokens/s",
         work: tokens,
         ceiling: { name: "fma", work: flops / 1e9 },
@@ -76,44 +43,20 @@ export const steps: CaseGroup = {
         },
         run() {
           model.compute = compute;
-          step();
+          run();
         },
-        peers: compute === "f32" ? [torchPeer({ ...shape, rank })] : [],
+        profile: {
+          *phases() {
+            model.compute = compute;
+            yield* phases();
+          },
+          roles,
+        },
+        peers: compute === "f32" ? [torchPeer(shape)] : [],
         slow: shape.hidden !== 1024,
       });
-      return [make("training step", "f32"), make("training step int8", "int8")];
-    });
-  },
-};
-
-export const decoding: CaseGroup = {
-  names: ["decode"],
-  make({ quick }) {
-    const shape: Shape = quick
-      ? { hidden: 1024, layers: 4, ffn: 2816, heads: 16, vocab: 32000 }
-      : { hidden: 4096, layers: 4, ffn: 11008, heads: 32, vocab: 32000 };
-    const config = modelConfig(shape, 4096);
-    const model = randomModel(config, 0);
-    const bytes = (linearWeights(config) * 4.127) / 8 + shape.vocab * shape.hidden * 4;
-    let decoder = new Decoder(model, 2048);
-    decoder.append([1, 2, 3]);
-    return [
-      {
-        name: "decode",
-        shape: `${describe(shape)}, batch 1`,
-        unit: "tokens/s",
-        work: 1,
-        ceiling: { name: "read", work: bytes / 1e9 },
-        check() {
-          if (!decoder.append([4]).every(Number.isFinite)) throw new Error("decode: logits are not finite; not timed");
-        },
-        run() {
-          if (decoder.length === decoder.capacity) {
-            decoder = new Decoder(model, 2048);
-          }
-          decoder.append([5]);
-        },
-      },
-    ];
+      yield make("training step", "f32");
+      yield make("training step int8", "int8");
+    }
   },
 };

@@ -1,0 +1,77 @@
+// Decoding at batch 1, bound by memory, and a prompt in one pass, beside llama.cpp on the same shape: Q4_0 blocks, and the head in f32 as ours is.
+import { Decoder } from "@qlora/transformer";
+import type { CaseGroup } from "../case.js";
+import { llamaPeer } from "../llama.js";
+import { describe, linearWeights, modelConfig, randomModel, roleNames, type Shape } from "../random-model.js";
+
+const prompt = 512;
+const shapes: Shape[] = [
+  { hidden: 1024, layers: 4, ffn: 2816, heads: 16, vocab: 32000 },
+  { hidden: 4096, layers: 4, ffn: 11008, heads: 32, vocab: 32000 },
+];
+
+export const decoding: CaseGroup = {
+  names: ["decode", "prompt"],
+  profiled: true,
+  *make({ quick, shape: wanted }) {
+    for (const shape of quick ? shapes.slice(0, 1) : shapes) {
+      const title = `${describe(shape)}, batch 1`;
+      const promptTitle = `${describe(shape)}, ${prompt} tokens`;
+      if (!wanted.test(title) && !wanted.test(promptTitle)) continue;
+      const config = modelConfig(shape, 4096);
+      const model = randomModel(config, 0);
+      const roles = roleNames(model);
+      const head = shape.vocab * shape.hidden;
+      const weights = linearWeights(config);
+      const common = { unit: "tokens/s" as const };
+      let decoder = new Decoder(model, 2048);
+      decoder.append([1, 2, 3]);
+      const decode = () => {
+        if (decoder.length === decoder.capacity) decoder = new Decoder(model, 2048);
+        decoder.append([5]);
+      };
+      yield {
+        ...common,
+        name: "decode",
+        shape: title,
+        work: 1,
+        ceiling: { name: "read", work: ((weights * 4.127) / 8 + head * 4) / 1e9 },
+        check() {
+          if (!decoder.append([4]).every(Number.isFinite)) throw new Error("decode: logits are not finite; not timed");
+        },
+        run: decode,
+        peers: [llamaPeer(shape, 0)],
+        profile: { phases: once("one token", decode), roles },
+      };
+      const ids = Int32Array.from({ length: prompt }, (_, i) => (i * 7919) % shape.vocab);
+      const read = () => void new Decoder(model, prompt).append(ids);
+      const attention = (4 * config.layers * shape.hidden * prompt * (prompt + 1)) / 2;
+      yield {
+        ...common,
+        name: "prompt",
+        shape: promptTitle,
+        work: prompt,
+        ceiling: { name: "fma", work: (2 * weights * prompt + 2 * head + attention) / 1e9 },
+        check() {
+          const whole = new Decoder(model, 8).append(ids.subarray(0, 4)).slice();
+          const parts = new Decoder(model, 8);
+          parts.append(ids.subarray(0, 3));
+          const last = parts.append(ids.subarray(3, 4));
+          if (!whole.every((value, i) => Math.abs(value - last[i]!) < 1e-3))
+            throw new Error("prompt: its logits are not those of token by token; not timed");
+        },
+        run: read,
+        peers: [llamaPeer(shape, prompt)],
+        profile: { phases: once("prompt", read), roles },
+      };
+    }
+  },
+};
+
+/** The phases of something that has but one. */
+function once(name: string, run: () => void): () => Generator<string> {
+  return function* phases() {
+    yield name;
+    run();
+  };
+}

@@ -1,0 +1,69 @@
+// A peer in a process of its own, told when to do its unit of work, so that it runs in our rounds and not beside them.
+//
+// The protocol, in lines: one JSON object in (the job), one JSON object out (ready: what it is); then "run" in, seconds out, again and again.
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import type { Contender } from "./measure.js";
+
+export interface Peer extends Contender {
+  /** Why it cannot be measured here. */
+  unavailable?: string;
+}
+
+export const unavailable = (name: string, reason: string): Peer => ({ name, unavailable: reason, run: () => {} });
+
+/** `command` is started with the first measurement, after `prepare`, and ended by `stop`. */
+export function childPeer(name: string, command: readonly string[], job: object, prepare = () => {}): Peer {
+  let child: ChildProcess | undefined;
+  let lines: AsyncIterator<string>;
+  const next = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error(`${name} ended early; run \`${command.join(" ")}\` to see why`);
+    return value;
+  };
+  return {
+    name,
+    run: () => {},
+    async seconds() {
+      if (!child) {
+        prepare();
+        child = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "pipe", "ignore"] });
+        process.once("exit", () => child?.kill());
+        lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+        child.stdin!.write(`${JSON.stringify(job)}\n`);
+        await next();
+      }
+      child.stdin!.write("run\n");
+      return Number(await next());
+    },
+    stop: () => child?.kill(),
+  };
+}
+
+/** Starts the command with the job, lets it do `runs` units, and ends it; what it said when ready, and the most memory it ever held. */
+export async function peakMemory(
+  command: readonly string[],
+  job: object,
+  runs: number,
+): Promise<{ ready: Record<string, unknown>; bytes: number }> {
+  const child = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "pipe", "ignore"] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const next = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error(`\`${command.join(" ")}\` ended early; run it to see why`);
+    return value;
+  };
+  try {
+    child.stdin.write(`${JSON.stringify(job)}\n`);
+    const ready = JSON.parse(await next());
+    for (let i = 0; i < runs; i++) {
+      child.stdin.write("run\n");
+      await next();
+    }
+    const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+    return { ready, bytes: Number(/VmHWM:\s+(\d+) kB/.exec(status)![1]) * 1024 };
+  } finally {
+    child.kill();
+  }
+}

@@ -1,0 +1,157 @@
+// A GGUF file (version 3) of a LLaMA-shaped model with random weights: Q4_0 in the blocks, f32 in the head, as our own is measured.
+// Format: github.com/ggml-org/ggml, docs/gguf.md. For measuring llama.cpp alone: its tokens mean nothing.
+import { closeSync, openSync, writeSync } from "node:fs";
+import type { Shape } from "./random-model.js";
+
+const types = { u32: 4, i32: 5, f32: 6, string: 8, array: 9 } as const;
+const tensorTypes = { F32: 0, Q4_0: 2 } as const;
+const alignment = 32;
+
+type Tensor = { name: string; columns: number; rows: number; type: keyof typeof tensorTypes };
+
+/** Writes the file at once, tensor by tensor. */
+export function writeGguf(path: string, { hidden, layers, ffn, heads, vocab }: Shape, contextLength: number): void {
+  const matrix = (name: string, rows: number, columns: number): Tensor => ({ name, rows, columns, type: "Q4_0" });
+  const norm = (name: string): Tensor => ({ name, rows: 1, columns: hidden, type: "F32" });
+  const tensors: Tensor[] = [
+    matrix("token_embd.weight", vocab, hidden),
+    ...Array.from({ length: layers }, (_, i) => [
+      norm(`blk.${i}.attn_norm.weight`),
+      ...["q", "k", "v", "output"].map((key) => matrix(`blk.${i}.attn_${key}.weight`, hidden, hidden)),
+      norm(`blk.${i}.ffn_norm.weight`),
+      matrix(`blk.${i}.ffn_gate.weight`, ffn, hidden),
+      matrix(`blk.${i}.ffn_up.weight`, ffn, hidden),
+      matrix(`blk.${i}.ffn_down.weight`, hidden, ffn),
+    ]).flat(),
+    norm("output_norm.weight"),
+    { name: "output.weight", rows: vocab, columns: hidden, type: "F32" },
+  ];
+  // Three special tokens, the 256 bytes (llama.cpp looks for the line feed), and names that mean nothing.
+  const special = [
+    "<unk>",
+    "<s>",
+    "</s>",
+    ...Array.from({ length: 256 }, (_, i) => `<0x${i.toString(16).toUpperCase().padStart(2, "0")}>`),
+  ];
+  const tokens = Array.from({ length: vocab }, (_, i) => special[i] ?? `▁t${i}`);
+  const tokenTypes = tokens.map((_, i) => (i === 0 ? 2 : i < 3 ? 3 : i < special.length ? 6 : 1));
+  const metadata: [string, Buffer][] = [
+    ["general.architecture", text("llama")],
+    ["general.name", text("random weights")],
+    ["llama.context_length", u32(contextLength)],
+    ["llama.embedding_length", u32(hidden)],
+    ["llama.block_count", u32(layers)],
+    ["llama.feed_forward_length", u32(ffn)],
+    ["llama.rope.dimension_count", u32(hidden / heads)],
+    ["llama.attention.head_count", u32(heads)],
+    ["llama.attention.head_count_kv", u32(heads)],
+    ["llama.attention.layer_norm_rms_epsilon", value("f32", float32(1e-5))],
+    ["tokenizer.ggml.model", text("llama")],
+    ["tokenizer.ggml.tokens", array("string", tokens.map(bytes))],
+    [
+      "tokenizer.ggml.scores",
+      array(
+        "f32",
+        tokens.map((_, i) => float32(-i)),
+      ),
+    ],
+    ["tokenizer.ggml.token_type", array("i32", tokenTypes.map(uint32))],
+    ["tokenizer.ggml.bos_token_id", u32(1)],
+    ["tokenizer.ggml.eos_token_id", u32(2)],
+  ];
+  let offset = 0;
+  const infos = tensors.map(({ name, columns, rows, type }) => {
+    const dimensions = rows === 1 ? [columns] : [columns, rows];
+    const info = [
+      bytes(name),
+      uint32(dimensions.length),
+      ...dimensions.map(uint64),
+      uint32(tensorTypes[type]),
+      uint64(offset),
+    ];
+    offset += padded(size({ name, columns, rows, type }));
+    return Buffer.concat(info);
+  });
+  const head = Buffer.concat([
+    Buffer.from("GGUF"),
+    uint32(3),
+    uint64(tensors.length),
+    uint64(metadata.length),
+    ...metadata.flatMap(([key, content]) => [bytes(key), content]),
+    ...infos,
+  ]);
+  const file = openSync(path, "w");
+  try {
+    writeSync(file, Buffer.concat([head, Buffer.alloc(padded(head.length) - head.length)]));
+    for (const tensor of tensors) {
+      const data = tensor.type === "F32" ? plain(tensor) : blocks(tensor);
+      for (let at = 0; at < data.length; ) at += writeSync(file, data, at, Math.min(data.length - at, 1 << 30));
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+const size = ({ columns, rows, type }: Tensor) => rows * columns * (type === "F32" ? 4 : 18 / 32);
+const padded = (length: number) => Math.ceil(length / alignment) * alignment;
+
+let state = 1;
+function random(): number {
+  state ^= state << 13;
+  state ^= state >>> 17;
+  state ^= state << 5;
+  return state;
+}
+
+/** Ones for a norm, small numbers for a matrix. */
+function plain(tensor: Tensor): Buffer {
+  const data = new Float32Array(tensor.rows * tensor.columns).fill(1);
+  if (tensor.rows > 1) for (let i = 0; i < data.length; i++) data[i] = (random() / 2 ** 31) * 0.02;
+  return Buffer.from(data.buffer);
+}
+
+/** Blocks of 32 weights: a scale in f16 and 16 bytes of codes; a weight is scale·(code − 8), of variance 1/columns over all. */
+function blocks(tensor: Tensor): Buffer {
+  const data = Buffer.alloc(padded(size(tensor)));
+  const words = new Int32Array(data.buffer, data.byteOffset, data.length >> 2);
+  for (let i = 0; i < words.length; i++) words[i] = random();
+  const scale = float16(1 / (4.61 * Math.sqrt(tensor.columns)));
+  for (let at = 0; at < size(tensor); at += 18) data.writeUInt16LE(scale, at);
+  return data;
+}
+
+/** A normal positive number in f16, cut. */
+function float16(x: number): number {
+  const exponent = Math.floor(Math.log2(x));
+  return ((exponent + 15) << 10) | Math.floor((x / 2 ** exponent - 1) * 1024);
+}
+
+function uint32(x: number): Buffer {
+  const out = Buffer.alloc(4);
+  out.writeUInt32LE(x);
+  return out;
+}
+
+function uint64(x: number): Buffer {
+  const out = Buffer.alloc(8);
+  out.writeBigUInt64LE(BigInt(x));
+  return out;
+}
+
+function float32(x: number): Buffer {
+  const out = Buffer.alloc(4);
+  out.writeFloatLE(x);
+  return out;
+}
+
+/** A string with its length in front. */
+function bytes(x: string): Buffer {
+  const content = Buffer.from(x);
+  return Buffer.concat([uint64(content.length), content]);
+}
+
+const value = (type: keyof typeof types, content: Buffer) => Buffer.concat([uint32(types[type]), content]);
+const u32 = (x: number) => value("u32", uint32(x));
+const text = (x: string) => value("string", bytes(x));
+const array = (type: keyof typeof types, items: Buffer[]) =>
+  value("array", Buffer.concat([uint32(types[type]), uint64(items.length), ...items]));
