@@ -1,7 +1,9 @@
 // Before anything is loaded: does the run fit this machine, and if not, what would make it fit?
 import type { ModelConfig } from "@qlora/transformer";
+import { byteSize } from "./byte-size.js";
 import { TrainError } from "./error.js";
 import { estimateMemory, type MemoryEstimate } from "./estimate.js";
+import { estimateDeviceMemory } from "./estimate-device.js";
 import { basePrecision, snakeCase, type TrainConfig } from "./schema.js";
 
 /** Tokens and targets of the largest pass under a configuration. */
@@ -13,10 +15,18 @@ export interface Requirements {
   passSize: PassSize;
   /** Resident memory of the process so far. */
   process: number;
+  /** Free bytes of the GPU where the run computes. */
+  available?: number;
 }
 
-export function estimateRun({ model, config, passSize, process }: Requirements): MemoryEstimate {
-  return estimateMemory({ model, config, ...passSize(config), process });
+/** Of the device where the run computes: the CPU's memory, or the GPU's. */
+export function estimateRun({ model, config, passSize, process, available }: Requirements): MemoryEstimate {
+  if (config.device === "cpu") return estimateMemory({ model, config, ...passSize(config), process });
+  const gpuMemory = Math.min(
+    config.gpuMemory === undefined ? Number.POSITIVE_INFINITY : byteSize(config.gpuMemory),
+    available ?? Number.POSITIVE_INFINITY,
+  );
+  return estimateDeviceMemory({ model, config, ...passSize(config), gpuMemory });
 }
 
 type Change = Partial<TrainConfig>;
@@ -30,7 +40,9 @@ export function* lighter(config: TrainConfig): Generator<Change, void, void> {
     yield { batchSize: size, gradientAccumulation: passes };
   }
   const adam = config.optimizer.replace("paged-", "");
-  for (const optimizerMemory of [1024, 256, 64])
+  if (config.device !== "cpu" && adam === config.optimizer)
+    yield { optimizer: `paged-${adam}` as TrainConfig["optimizer"] };
+  for (const optimizerMemory of config.device === "cpu" ? [1024, 256, 64] : [])
     if (config.optimizerMemory > optimizerMemory || adam === config.optimizer)
       yield { optimizer: `paged-${adam}` as TrainConfig["optimizer"], optimizerMemory };
   if (config.optimizer.endsWith("32bit"))
