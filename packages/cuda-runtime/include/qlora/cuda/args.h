@@ -40,6 +40,16 @@ class DeviceArgs {
     if (value.IsNull() || value.IsUndefined()) return {};
     return read<T>(value, name, needed, " or null");
   }
+  // A typed array of the host: tables that kernels take by value.
+  template <class T>
+  Span<T> host(const char* name, uint64_t needed) {
+    return args_.array<T>(name, needed);
+  }
+  // The same, or null when the argument is null or undefined.
+  template <class T>
+  Span<T> host_or_null(const char* name, uint64_t needed) {
+    return args_.optional<T>(name, needed);
+  }
   // True when the next argument is a device array of T; does not consume it.
   template <class T>
   bool next_is() {
