@@ -1,6 +1,7 @@
 // What is wrong, in one line that names file, tensor, line or flag; the exit code; nothing written.
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { devices } from "@qlora/cuda-runtime";
 import { expect, test } from "vitest";
 import {
   baseModel,

@@ -5,47 +5,30 @@
 
 #include "page_file_addon.h"
 #include "qlora/napi.h"
-#include "step.h"
+#include "step_args.h"
+
+void export_cuda(Napi::Env env, Napi::Object exports);
 
 namespace {
 using namespace qlora;
 using namespace qlora::optim;
 
-// step(rule, n, weights, gradient, hyper [15], s0, s1, s2, absmax0, absmax1, absmax2, master, random [4], first)
+// Arrays of the host under the names that DeviceArgs has for them.
+struct HostArgs : Args {
+  using Args::Args;
+  template <class T>
+  Span<T> host(const char* name, uint64_t needed) {
+    return array<T>(name, needed);
+  }
+  template <class T>
+  Span<T> host_or_null(const char* name, uint64_t needed) {
+    return optional<T>(name, needed);
+  }
+};
+
 void step(const Napi::CallbackInfo& info) {
-  Args args(info);
-  Step t{};
-  const int64_t rule = args.size("rule");
-  if (rule >= rules) throw Napi::RangeError::New(info.Env(), "rule must be 0 to 3, got " + std::to_string(rule));
-  t.rule = int(rule);
-  t.n = args.size("n");
-  const uint64_t n = uint64_t(t.n);
-  if (args.next_is<uint16_t>()) t.half_weights = args.array<uint16_t>("weights", n);
-  else t.weights = args.array<float>("weights", n);
-  t.gradient = args.array<float>("gradient", n);
-  std::memcpy(&t.hyper, args.array<float>("hyper", hyper_floats), sizeof t.hyper);
-  static const char* const names[] = {"s0", "s1", "s2", "absmax0", "absmax1", "absmax2"};
-  for (int i = 0; i < most_states; ++i) {
-    if (i >= state_count[t.rule]) args.optional<float>(names[i], 0);
-    else if (args.next_is<uint8_t>()) t.codes[i] = args.array<uint8_t>(names[i], n);
-    else t.state[i] = args.array<float>(names[i], n);
-    if (!!t.codes[i] != !!t.codes[0] && i < state_count[t.rule])
-      throw Napi::TypeError::New(info.Env(), std::string(names[i]) + " must have the type of s0");
-  }
-  for (int i = 0; i < most_states; ++i) {
-    if (t.codes[i]) t.absmax[i] = args.array<float>(names[3 + i], (n + block - 1) / block);
-    else args.optional<float>(names[3 + i], 0);
-  }
-  t.master = args.optional<float>("master", n);
-  const Span<uint32_t> random = args.optional<uint32_t>("random", 4);
-  if (random.data) t.random = {{random.data[0], random.data[1]}, random.data[2], random.data[3]};
-  t.first = args.size("first");
-  if (t.first % block)
-    throw Napi::RangeError::New(info.Env(), "first must be a multiple of 256, got " + std::to_string(t.first));
-  if (t.half_weights && !t.master && !random.data)
-    throw Napi::TypeError::New(info.Env(), "bf16 weights need master or random");
-  if (t.weights && t.master) throw Napi::TypeError::New(info.Env(), "master is for bf16 weights");
-  if (n) optim::step(t);
+  const Step t = step_args<uint16_t>(info, HostArgs(info));
+  if (t.n) optim::step(t);
 }
 
 Napi::Value sum_squares(const Napi::CallbackInfo& info) {
@@ -110,6 +93,7 @@ void copy(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   export_threads(env, exports);
   export_simd(env, exports, tables<Kernels>);
+  export_cuda(env, exports);
   exports["step"] = Napi::Function::New(env, step);
   exports["sumSquares"] = Napi::Function::New(env, sum_squares);
   exports["scale"] = Napi::Function::New(env, scale);

@@ -1,4 +1,4 @@
-// dynamic_map.cc: builds the two maps, in f32 with single-rounding fma, which gives bitsandbytes' values to the bit.
+// dynamic_map.cc: builds the two maps and what the CPU's kernels need to search them.
 #include "dynamic_map.h"
 
 #include <cmath>
@@ -6,29 +6,19 @@
 #include <cstring>
 #include <limits>
 
+#include "magnitudes.h"
+
 namespace qlora::optim {
 namespace {
-
-// Point j of k equally spaced points from 0.1 to 1, as torch.linspace computes it: from the nearer end.
-float point(int j, int k) {
-  const float step = (1.0f - 0.1f) / float(k - 1);
-  return j < k / 2 ? std::fma(step, float(j), 0.1f) : std::fma(-step, float(k - 1 - j), 1.0f);
-}
 
 DynamicMap build(bool is_signed) {
   DynamicMap map{};
   map.is_signed = is_signed;
   float magnitude[257] = {0};
-  int q = 1, first[8];
-  for (int i = 0; i < 7; ++i) {
-    const int parts = (is_signed ? 1 : 2) << i;
-    first[i] = q;
-    for (int j = 0; j < parts; ++j)
-      magnitude[q++] = (point(j, parts + 1) + point(j + 1, parts + 1)) / 2 * float(std::pow(10.0, i - 6));
-  }
-  first[7] = q;
-  magnitude[q] = 1;
-  const int last = q;
+  const int last = last_magnitude(is_signed);
+  for (int q = 0; q <= last; ++q) magnitude[q] = optim::magnitude(q, is_signed);
+  int first[8];
+  for (int i = 0; i < 8; ++i) first[i] = first_of_decade(i, is_signed);
 
   for (int c = 0; c < 256; ++c) {
     if (is_signed) map.value[c] = c < 127 ? -magnitude[127 - c] : magnitude[c - 127];

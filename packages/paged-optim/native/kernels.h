@@ -7,6 +7,6 @@
 #include "rules.h"
 
 namespace qlora::QLORA_SIMD {
-inline constexpr optim::Kernels kernels{{adam, lion, ademamix, sgd}, decode, encode, widen, narrow, narrow_stochastic,
-                                        sum_squares, scale, checksum};
+inline constexpr optim::Kernels kernels{{update<Adam>, update<Lion>, update<AdEMAMix>, update<Sgd>}, decode, encode, widen,
+                                        narrow, narrow_stochastic, sum_squares, scale, checksum};
 }

@@ -17,7 +17,7 @@ enum Rule : int { adam, lion, ademamix, sgd, rules };
 //   adam: m v     lion: m     ademamix: m1 m2 v     sgd: momentum
 inline constexpr int state_count[rules] = {2, 1, 3, 1};
 inline constexpr int most_states = 3;
-inline bool is_second_moment(int rule, int state) {
+constexpr bool is_second_moment(int rule, int state) {
   return (rule == adam && state == 1) || (rule == ademamix && state == 2);
 }
 

@@ -3,11 +3,16 @@
 // A parameter is cut into segments (its whole length where pages are unlimited), each in one page, at multiples of 256
 // elements. A segment holds its states one after another, each 64-byte aligned: f32 [n]; or codes u8 [n] for each state, then
 // absmax f32 [ceil(n / 256)] for each; then the f32 master weights [n] of a bf16 parameter.
-import type { StateStore } from "./store.js";
+import type { DeviceArray } from "@qlora/cuda-runtime";
+import { onDevice } from "./cuda.js";
+import type { StateMemory, StateStore } from "./store.js";
 
 export const block = 256;
 /** Parameters with fewer elements keep 32-bit states (as bitsandbytes). */
 export const min8bit = 4096;
+
+/** One array of a segment. */
+export type StateArray = Float32Array | Uint8Array | DeviceArray;
 
 /** How the state of one parameter is kept. */
 export interface Format {
@@ -51,21 +56,26 @@ export function segmentBytes(format: Format, n: number): number {
 }
 
 /** The arrays of a segment of n elements at `offset` of a page, in the order of `slots`. */
-export function views(format: Format, n: number, memory: Uint8Array, offset: number): (Float32Array | Uint8Array)[] {
-  let at = memory.byteOffset + offset;
+export function views(format: Format, n: number, memory: StateMemory, offset: number): StateArray[] {
+  let at = offset;
   return slots(format).map((slot) => {
-    const length = slotLength(slot, n);
-    const view =
-      slot.dtype === "U8" ? new Uint8Array(memory.buffer, at, length) : new Float32Array(memory.buffer, at, length);
+    const view = viewOf(memory, slot.dtype, at, slotLength(slot, n));
     at += slotBytes(slot, n);
     return view;
   });
 }
 
+function viewOf(memory: StateMemory, dtype: Slot["dtype"], at: number, length: number): StateArray {
+  if (onDevice(memory))
+    return dtype === "U8" ? memory.subarray(at, at + length) : memory.subarray(at, at + 4 * length).as("f32");
+  const start = memory.byteOffset + at;
+  return dtype === "U8" ? new Uint8Array(memory.buffer, start, length) : new Float32Array(memory.buffer, start, length);
+}
+
 /** Cuts parameters of the given formats and lengths into segments; `pages` are the bytes of each page. */
 export function layout(
   parameters: readonly { format: Format; length: number }[],
-  { pageBytes }: Pick<StateStore<unknown>, "pageBytes">,
+  { pageBytes }: Pick<StateStore, "pageBytes">,
 ): { segments: Segment[]; pages: number[] } {
   const segments: Segment[] = [];
   const pages: number[] = [];

@@ -3,9 +3,8 @@ import { type Addon, AddonError, loadAddon } from "@qlora/cuda-runtime/load";
 import type { PageFile } from "./page-file.js";
 import * as reference from "./reference.js";
 
-type State = Float32Array | Uint8Array | null;
-
-export interface Native extends Addon {
+/** On a device all arrays are `DeviceArray`s. */
+export interface Native<Floats = Float32Array, Bytes = Uint8Array, Halves = Uint16Array> extends Addon {
   simd(): string;
   setSimd(name: string): void;
   simds(): string[];
@@ -13,16 +12,16 @@ export interface Native extends Addon {
   step(
     rule: number,
     n: number,
-    weights: Float32Array | Uint16Array,
-    gradient: Float32Array,
+    weights: Floats | Halves,
+    gradient: Floats,
     hyper: Float32Array,
-    s0: State,
-    s1: State,
-    s2: State,
-    absmax0: Float32Array | null,
-    absmax1: Float32Array | null,
-    absmax2: Float32Array | null,
-    master: Float32Array | null,
+    s0: Floats | Bytes | null,
+    s1: Floats | Bytes | null,
+    s2: Floats | Bytes | null,
+    absmax0: Floats | null,
+    absmax1: Floats | null,
+    absmax2: Floats | null,
+    master: Floats | null,
     random: Uint32Array | null,
     first: number,
   ): void;
@@ -36,7 +35,7 @@ export interface Native extends Addon {
   /** values [256] of the map. */
   dynamicMap(signed: boolean, values: Float32Array): void;
   /** bf16 x [n] to f32 y [n]. */
-  widen(x: Uint16Array, y: Float32Array): void;
+  widen(x: Halves, y: Floats): void;
   /** A file of pages with a thread of its own; the addon's only. */
   PageFile?: new (
     path: string,

@@ -1,18 +1,21 @@
 // What all optimisers share: groups, pages of state, the step over them.
+import type { DeviceId } from "@qlora/cuda-runtime";
+import { cudaKernels, onDevice } from "./cuda.js";
+import { DeviceState } from "./device-state.js";
 import { packHyper } from "./hyper.js";
-import { type Format, layout, type Segment, views } from "./layout.js";
-import { native } from "./native.js";
+import { type Format, layout, type Segment, type StateArray, views } from "./layout.js";
+import { type Native, native } from "./native.js";
 import { clipFactor, firstNonFinite, gradNorm } from "./norm.js";
 import { PagedState, type PagedStateOptions, type PagingCounters } from "./paged.js";
 import type { Rule, Settings } from "./rules.js";
-import { formatOf, readGroups } from "./settings.js";
+import { deviceOf, formatOf, isHalf, readGroups } from "./settings.js";
 import { loadTensors, stateTensors } from "./state.js";
 import { MemoryState, type StateStore } from "./store.js";
 import type { CommonOptions, Group, Parameter, StateDict, StateTensor, StepOptions, StepResult } from "./types.js";
 
 /** What the constructor takes besides the numbers. */
 export interface PlacementOptions {
-  /** Keeps the state in a file, at most `budget` bytes of it in memory. Default: all in memory. */
+  /** Keeps the state in a file, at most `budget` bytes of it in memory. Default: all in memory, or on the parameters' device. */
   paging?: PagedStateOptions;
   /** Or any other place for it; the optimiser then owns and disposes it. */
   store?: StateStore;
@@ -26,6 +29,12 @@ export interface Entry {
   length: number;
   group: number;
 }
+
+/** The native functions of the host or of a device: all arrays of a call are of one kind. */
+type AnyArray = StateArray | Parameter["data"];
+type AnyNative = Native<AnyArray, AnyArray, AnyArray>;
+
+const place = (device: DeviceId | undefined) => (device === undefined ? "the host" : `device ${device}`);
 
 export abstract class Optimizer<O extends CommonOptions> implements Disposable {
   readonly #rule: Rule<Settings<O>>;
@@ -58,7 +67,16 @@ export abstract class Optimizer<O extends CommonOptions> implements Disposable {
       format: formatOf(rule.states, entry.parameter, entry),
     }));
     this.#random = Uint32Array.of(seed >>> 0, Math.floor(seed / 2 ** 32), 0, 0);
-    this.#store = store ?? (paging ? new PagedState(paging) : new MemoryState());
+    const device = deviceOf(this.parameters);
+    if (paging && device !== undefined)
+      throw new TypeError(
+        "paging to a file is for parameters on the host: give store: new DeviceState({ device, budget })",
+      );
+    if (store && store.device !== device)
+      throw new TypeError(`the parameters are on ${place(device)}, the store serves ${place(store.device)}`);
+    this.#store =
+      store ??
+      (device !== undefined ? new DeviceState({ device }) : paging ? new PagedState(paging) : new MemoryState());
     const { segments, pages } = layout(this.#entries, this.#store);
     this.#pages = pages.map(() => []);
     for (const segment of segments) this.#pages[segment.page]!.push(segment);
@@ -126,19 +144,18 @@ export abstract class Optimizer<O extends CommonOptions> implements Disposable {
     return { applied: true, gradNorm: norm, clip };
   }
 
-  #update(
-    { parameter: index, from, to }: Segment,
-    entry: Entry,
-    arrays: (Float32Array | Uint8Array)[],
-    hyper: Float32Array,
-  ) {
+  #update({ parameter: index, from, to }: Segment, entry: Entry, arrays: StateArray[], hyper: Float32Array): void {
     const { parameter, format, length } = entry;
     const whole = from === 0 && to === length;
     const states = format.states.length;
-    const absmax = (i: number) => (format.bits === 8 && i < states ? (arrays[states + i] as Float32Array) : null);
+    const absmax = (i: number) => (format.bits === 8 && i < states ? arrays[states + i]! : null);
     const state = (i: number) => (i < states ? arrays[i]! : null);
     this.#random[2] = index;
-    native.step(
+    const { step } = (onDevice(parameter.data) ? cudaKernels(parameter.data.device) : native) as Pick<
+      AnyNative,
+      "step"
+    >;
+    step(
       this.#rule.id,
       to - from,
       whole ? parameter.data : parameter.data.subarray(from, to),
@@ -150,18 +167,14 @@ export abstract class Optimizer<O extends CommonOptions> implements Disposable {
       absmax(0),
       absmax(1),
       absmax(2),
-      format.master ? (arrays.at(-1) as Float32Array) : null,
-      parameter.data instanceof Uint16Array && !format.master ? this.#random : null,
+      format.master ? arrays.at(-1)! : null,
+      isHalf(parameter) && !format.master ? this.#random : null,
       from,
     );
   }
 
   /** Calls `use` for every segment (of one parameter), page after page, with the arrays of its state. */
-  #visit(
-    changes: boolean,
-    use: (segment: Segment, entry: Entry, arrays: (Float32Array | Uint8Array)[]) => void,
-    only?: number,
-  ): void {
+  #visit(changes: boolean, use: (segment: Segment, entry: Entry, arrays: StateArray[]) => void, only?: number): void {
     for (const [page, all] of this.#pages.entries()) {
       const segments = only === undefined ? all : all.filter(({ parameter }) => parameter === only);
       if (segments.length === 0) continue;
@@ -183,9 +196,14 @@ export abstract class Optimizer<O extends CommonOptions> implements Disposable {
   }
 
   /** States begin as zero, which the page is; master weights as the parameter is now. */
-  #initialise({ parameter: index, from, to }: Segment, arrays: (Float32Array | Uint8Array)[]): void {
+  #initialise({ parameter: index, from, to }: Segment, arrays: StateArray[]): void {
     const { parameter, format } = this.#entries[index]!;
-    if (format.master) native.widen((parameter.data as Uint16Array).subarray(from, to), arrays.at(-1) as Float32Array);
+    if (!format.master) return;
+    const { widen } = (onDevice(parameter.data) ? cudaKernels(parameter.data.device) : native) as Pick<
+      AnyNative,
+      "widen"
+    >;
+    widen(parameter.data.subarray(from, to), arrays.at(-1)!);
   }
 
   /**

@@ -41,7 +41,7 @@ interface Frame {
 
 const defaultPageBytes = 2 ** 20;
 
-export class PagedState implements StateStore {
+export class PagedState implements StateStore<Uint8Array> {
   readonly pageBytes: number;
   readonly counters: PagingCounters = { hits: 0, reads: 0, writes: 0, readBytes: 0, writtenBytes: 0, stallMs: 0 };
   readonly #options: PagedStateOptions;

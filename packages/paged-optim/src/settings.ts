@@ -1,4 +1,6 @@
 // Reads an optimiser's options and groups: checked, completed with defaults, with one entry for each parameter.
+import type { DeviceArray, DeviceId } from "@qlora/cuda-runtime";
+import { onDevice } from "./cuda.js";
 import { type Format, min8bit } from "./layout.js";
 import type { Rule, Settings } from "./rules.js";
 import type { CommonOptions, Group, Parameter } from "./types.js";
@@ -31,7 +33,7 @@ export function readGroups<O extends CommonOptions>(
       throw new RangeError("a group has a learning rate, so the optimiser's must not be 0");
     for (const parameter of parameters) {
       checkParameter(parameter, names);
-      if (parameter.data instanceof Uint16Array && bf16 === undefined)
+      if (isHalf(parameter) && bf16 === undefined)
         throw new TypeError(
           `${parameter.name} is bf16: choose bf16: "master" (f32 weights in the state) or "stochastic" (rounding)`,
         );
@@ -43,13 +45,25 @@ export function readGroups<O extends CommonOptions>(
   return { lr, groups, entries };
 }
 
+/** Whether a parameter is bf16. */
+export const isHalf = ({ data }: Pick<Parameter, "data">): boolean =>
+  onDevice(data) ? data.dtype === "bf16" : data instanceof Uint16Array;
+
+/** The device of all parameters, undefined for the host. */
+export function deviceOf(parameters: readonly Parameter[]): DeviceId | undefined {
+  const [first, ...others] = parameters.map(({ data }) => (onDevice(data) ? data.device : undefined));
+  if (others.some((device) => device !== first))
+    throw new TypeError("all parameters of an optimiser must be on one device, or all on the host");
+  return first;
+}
+
 /** How the state of a parameter is kept. */
 export function formatOf(
   states: Format["states"],
-  { data }: Pick<Parameter, "data">,
+  parameter: Pick<Parameter, "data">,
   { bits, bf16 }: Pick<Read, "bits" | "bf16">,
 ): Format {
-  return { states, bits: data.length < min8bit ? 32 : bits, master: data instanceof Uint16Array && bf16 === "master" };
+  return { states, bits: parameter.data.length < min8bit ? 32 : bits, master: isHalf(parameter) && bf16 === "master" };
 }
 
 function asGroups<O>(parameters: readonly Parameter[] | readonly Group<O>[]): readonly Group<O>[] {
@@ -63,13 +77,22 @@ function asGroups<O>(parameters: readonly Parameter[] | readonly Group<O>[]): re
 const defined = <T extends object>(options: T): T =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 
+const isDeviceArray = (x: unknown): x is DeviceArray => typeof x === "object" && x !== null && onDevice(x);
+
 function checkParameter({ name, data, grad }: Parameter, names: Set<string>): void {
   if (typeof name !== "string" || name === "") throw new TypeError("a parameter has no name");
   if (names.has(name)) throw new TypeError(`two parameters are named ${name}`);
   names.add(name);
-  if (!(data instanceof Float32Array || data instanceof Uint16Array))
-    throw new TypeError(`${name}.data must be a Float32Array or a Uint16Array (bf16)`);
-  if (!(grad instanceof Float32Array)) throw new TypeError(`${name}.grad must be a Float32Array`);
+  if (isDeviceArray(data)) {
+    if (data.dtype !== "f32" && data.dtype !== "bf16")
+      throw new TypeError(`${name}.data must be f32 or bf16 on a device, got ${data.dtype}`);
+    if (!isDeviceArray(grad) || grad.dtype !== "f32" || grad.device !== data.device)
+      throw new TypeError(`${name}.grad must be f32 on device ${data.device}, where data is`);
+  } else {
+    if (!(data instanceof Float32Array || data instanceof Uint16Array))
+      throw new TypeError(`${name}.data must be a Float32Array or a Uint16Array (bf16), or a device array`);
+    if (!(grad instanceof Float32Array)) throw new TypeError(`${name}.grad must be a Float32Array`);
+  }
   if (grad.length !== data.length)
     throw new RangeError(`${name}.grad has ${grad.length} elements, data has ${data.length}`);
 }

@@ -1,5 +1,7 @@
 // State out of and into pages: whole arrays for each parameter, whatever its segments.
-import { type Format, type Segment, type Slot, slotLength, slots } from "./layout.js";
+import { copy } from "@qlora/cuda-runtime";
+import { onDevice } from "./cuda.js";
+import { type Format, type Segment, type Slot, type StateArray, slotLength, slots } from "./layout.js";
 import type { Parameter, StateDict, StateTensor } from "./types.js";
 
 interface Entry {
@@ -7,9 +9,8 @@ interface Entry {
   format: Format;
   length: number;
 }
-type Arrays = (Float32Array | Uint8Array)[];
 /** Calls `use` for each segment of a parameter in order. */
-type Visit = (parameter: number, use: (segment: Segment, entry: Entry, arrays: Arrays) => void) => void;
+type Visit = (parameter: number, use: (segment: Segment, entry: Entry, arrays: StateArray[]) => void) => void;
 
 const start = (slot: Slot, segment: Segment) => segment.from / slot.per;
 
@@ -19,7 +20,12 @@ export function* stateTensors(entries: readonly Entry[], visit: Visit): Iterable
       const elements = slotLength(slot, length);
       const data = (into = new ArrayBuffer(elements * (slot.dtype === "U8" ? 1 : 4))) => {
         const whole = slot.dtype === "U8" ? new Uint8Array(into, 0, elements) : new Float32Array(into, 0, elements);
-        visit(index, (segment, _, arrays) => whole.set(arrays[i]!, start(slot, segment)));
+        visit(index, (segment, _, arrays) => {
+          const array = arrays[i]!;
+          const from = start(slot, segment);
+          if (onDevice(array)) copy(whole.subarray(from, from + array.length), array);
+          else whole.set(array, from);
+        });
         return whole;
       };
       yield { name: `${parameter.name}.${slot.key}`, dtype: slot.dtype, shape: [elements], data };
@@ -37,7 +43,7 @@ export function loadTensors(entries: readonly Entry[], tensors: StateDict["tenso
     visit(index, (segment, _, arrays) => {
       for (const [i, slot] of slots(format).entries()) {
         const from = start(slot, segment);
-        arrays[i]!.set(sources[i]!.subarray(from, from + arrays[i]!.length));
+        arrays[i]!.set(sources[i]!.subarray(from, from + arrays[i]!.length) as Float32Array<ArrayBuffer>);
       }
     });
   }

@@ -1,10 +1,14 @@
-// Where optimiser state lives: pages of bytes, used one at a time and in order. In memory here; in a file in paged.ts.
+// Where optimiser state lives: pages of bytes, used one at a time and in order. In memory here; in a file in paged.ts; on a
+// device in device-state.ts.
+import type { DeviceArray, DeviceId } from "@qlora/cuda-runtime";
 
-/**
- * A place for optimiser state. `Memory` is what a page is to the kernels that use it: bytes on the CPU; a store on another
- * device would hand out its handles.
- */
-export interface StateStore<Memory = Uint8Array> {
+/** What a page is to the kernels that use it: bytes of the host, or on a device. */
+export type StateMemory = Uint8Array | DeviceArray;
+
+/** A place for optimiser state. */
+export interface StateStore<Memory extends StateMemory = StateMemory> {
+  /** Of the parameters that it serves; undefined for the host. */
+  readonly device?: DeviceId;
   /** The most bytes a page can have; Infinity when a page is as large as it needs to be. */
   readonly pageBytes: number;
   /** Called once, with the bytes of each page in the order in which every step uses them. New pages are all zero. */
@@ -17,7 +21,7 @@ export interface StateStore<Memory = Uint8Array> {
 }
 
 /** State in ordinary memory: a page per parameter. */
-export class MemoryState implements StateStore {
+export class MemoryState implements StateStore<Uint8Array> {
   readonly pageBytes = Number.POSITIVE_INFINITY;
   #pages: { memory: Uint8Array; fresh: boolean }[] | undefined;
 

@@ -1,13 +1,14 @@
 // What optimisers work on and what they answer.
+import type { DeviceArray } from "@qlora/cuda-runtime";
 
 /** Something that trains. `grad` is read at every step; it belongs to the caller, who also sets it to zero again. */
 export interface Parameter {
   /** Unique within an optimiser; the prefix of its state's names. */
   readonly name: string;
-  /** [n], f32 or bf16 (the upper halves of f32), updated in place. */
-  readonly data: Float32Array | Uint16Array;
-  /** [n], f32, of the loss with respect to `data`. */
-  readonly grad: Float32Array;
+  /** [n], f32 or bf16 (the upper halves of f32), updated in place; on the host, or on the device of all parameters. */
+  readonly data: Float32Array | Uint16Array | DeviceArray;
+  /** [n], f32, of the loss with respect to `data`, where that is. */
+  readonly grad: Float32Array | DeviceArray;
 }
 
 /** How bf16 parameters are kept: with f32 weights behind them in the state, or rounded stochastically and nothing else. */

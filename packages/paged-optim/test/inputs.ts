@@ -17,12 +17,14 @@ export function normal(stream: number, n: number): Float32Array {
   return a.map((u, i) => Math.sqrt(-2 * Math.log(u + 0.5 + 2 ** -25)) * Math.cos(2 * Math.PI * b[i]!));
 }
 
-export function parameter(name: string, n: number, stream = n): Parameter & { data: Float32Array } {
+type Host<Data> = Parameter & { data: Data; grad: Float32Array };
+
+export function parameter(name: string, n: number, stream = n): Host<Float32Array> {
   return { name, data: noise(stream, n), grad: new Float32Array(n) };
 }
 
 /** bf16 weights: the upper halves of the same numbers. */
-export function half(name: string, n: number, stream = n): Parameter & { data: Uint16Array } {
+export function half(name: string, n: number, stream = n): Host<Uint16Array> {
   const bits = new Uint32Array(noise(stream, n).buffer);
   return { name, data: Uint16Array.from(bits, (b) => b >>> 16), grad: new Float32Array(n) };
 }

@@ -67,7 +67,7 @@ export function estimateMemory(input: EstimateInput): MemoryEstimate {
   const widest = config.loraDropout > 0 && !full ? Math.max(d, f, qWidth) : 0;
   const scratch = t * (3 * d + f + 2 * qWidth + 2 * kvWidth + widest + (full ? 0 : 3 * rank)) * 4;
   const decoded = precision === "int8" ? Math.max(...linearKeys.map((key) => product(linearShape(model, key)))) * 4 : 0;
-  const rows = Math.min(targets, Math.max(16, Math.floor(logitsChunk / vocabSize)));
+  const rows = logitsRows(targets, vocabSize);
   const parts = [
     { name: "process", bytes: base + overhead, note: "Node, the code, the data" },
     {
@@ -128,8 +128,15 @@ export function estimateDisk(
   return checkpoints * (elements * 4 + state) + pages + elements * 4 + small;
 }
 
+/** Rows of logits that exist at once. */
+export const logitsRows = (targets: number, vocabSize: number) =>
+  Math.min(targets, Math.max(16, Math.floor(logitsChunk / vocabSize)));
+
 /** Elements that train, and the bytes of the optimiser's state for them. */
-function trainedSizes({ model, config, adapted }: EstimateInput): { elements: number; state: number } {
+export function trainedSizes({ model, config, adapted }: Pick<EstimateInput, "model" | "config" | "adapted">): {
+  elements: number;
+  state: number;
+} {
   let elements = 0;
   if (config.method === "full") {
     const linear = linearKeys.reduce((sum, key) => sum + product(linearShape(model, key)), 0);
@@ -173,7 +180,7 @@ function loadingBytes(model: ModelConfig, precision: Precision, stored: number, 
 }
 
 /** Bytes of all matrices: in memory, and with `mapWeights` in the mapped file, which is all but small tensors. */
-function weightBytes(
+export function weightBytes(
   model: ModelConfig,
   { mapWeights = false, blockSize, doubleQuant }: Config,
   precision: Precision,
@@ -197,4 +204,4 @@ function weightBytes(
   return sum;
 }
 
-const product = ([n, k]: [number, number]) => n * k;
+export const product = ([n, k]: [number, number]) => n * k;

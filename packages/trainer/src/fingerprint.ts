@@ -24,6 +24,7 @@ const free = [
   "device",
   "threads",
   "optimizerMemory",
+  "gpuMemory",
   "maxMemory",
   "maxSteps",
   "epochs",

@@ -1,7 +1,9 @@
 // Before anything is loaded: does the run fit this machine, and if not, what would make it fit?
 import type { ModelConfig } from "@qlora/transformer";
+import { byteSize } from "./byte-size.js";
 import { TrainError } from "./error.js";
 import { estimateMemory, type MemoryEstimate } from "./estimate.js";
+import { type DeviceEstimate, estimateDeviceMemory } from "./estimate-device.js";
 import { basePrecision, snakeCase, type TrainConfig } from "./schema.js";
 
 /** Tokens and targets of the largest pass under a configuration. */
@@ -15,17 +17,31 @@ export interface Requirements {
   process: number;
   /** The checkpoint holds its weights so that they can be mapped. */
   mappable: boolean;
+  /** Free bytes of the GPU where the run computes. */
+  deviceMemory?: number;
 }
 
-export function estimateRun({ model, config, passSize, process }: Requirements): MemoryEstimate {
-  return estimateMemory({ model, config, ...passSize(config), process });
+/** Of the device where the run computes: the CPU's memory, or the GPU's. */
+export function estimateRun({
+  model,
+  config,
+  passSize,
+  process,
+  deviceMemory,
+}: Requirements): MemoryEstimate | DeviceEstimate {
+  if (config.device === "cpu") return estimateMemory({ model, config, ...passSize(config), process });
+  const gpuMemory = Math.min(
+    config.gpuMemory === undefined ? Number.POSITIVE_INFINITY : byteSize(config.gpuMemory),
+    deviceMemory ?? Number.POSITIVE_INFINITY,
+  );
+  return estimateDeviceMemory({ model, config, ...passSize(config), gpuMemory });
 }
 
 type Change = Partial<TrainConfig>;
 
 /** Changes that need less memory, those that leave the result alone first: nearest to what was asked for. */
 export function* lighter(config: TrainConfig, mappable: boolean): Generator<Change, void, void> {
-  if (mappable && !config.mapWeights) yield { mapWeights: true };
+  if (mappable && config.device === "cpu" && !config.mapWeights) yield { mapWeights: true };
   if (!config.gradientCheckpointing) yield { gradientCheckpointing: true };
   for (let [size, passes] = [config.batchSize, config.gradientAccumulation]; size > 1; ) {
     const half = Math.ceil(size / 2);
@@ -33,7 +49,9 @@ export function* lighter(config: TrainConfig, mappable: boolean): Generator<Chan
     yield { batchSize: size, gradientAccumulation: passes };
   }
   const adam = config.optimizer.replace("paged-", "");
-  for (const optimizerMemory of [1024, 256, 64])
+  if (config.device !== "cpu" && adam === config.optimizer)
+    yield { optimizer: `paged-${adam}` as TrainConfig["optimizer"] };
+  for (const optimizerMemory of config.device === "cpu" ? [1024, 256, 64] : [])
     if (config.optimizerMemory > optimizerMemory || adam === config.optimizer)
       yield { optimizer: `paged-${adam}` as TrainConfig["optimizer"], optimizerMemory };
   if (config.optimizer.endsWith("32bit"))

@@ -1,10 +1,12 @@
 // @qlora/trainer: configuration, the loop, checkpoints, events.
 export { attachAdapter, loraConfig, makeTrainable } from "./adapters.js";
+export { byteSize } from "./byte-size.js";
 export { type CheckpointContents, type CheckpointState, checkpointSteps, writeCheckpoint } from "./checkpoint.js";
 export { ConfigError, formatConfig, parseConfig, readConfigFile, suggestion } from "./config.js";
 export { describeReport, loadData, type TrainingData } from "./dataset.js";
 export { TrainError, type TrainErrorCode } from "./error.js";
 export { type EstimateInput, estimateMemory, type MemoryEstimate } from "./estimate.js";
+export { type DeviceEstimate, type DeviceEstimateInput, estimateDeviceMemory } from "./estimate-device.js";
 export type { DoneEvent, MemoryEvent, StepEvent, TrainEvent } from "./events.js";
 export type { Fingerprint } from "./fingerprint.js";
 export { heldOutLoss } from "./held-out.js";

@@ -1,6 +1,6 @@
 // Where a number that is not finite came from.
 import { firstNonFinite } from "@qlora/paged-optim";
-import { linears, type Model, type Trainable } from "@qlora/transformer";
+import { hostTensor, linears, type Model, type Trainable, toHost } from "@qlora/transformer";
 
 /** The first tensor with a non-finite element: of what trains, then of the frozen model, then of the gradients. */
 export function nonFiniteTensor(model: Model, parameters: readonly Trainable[]): string | undefined {
@@ -16,20 +16,22 @@ function* frozen(model: Model): Generator<{ name: string; values: Float32Array }
     if (weight.kind === "dense")
       yield {
         name: `${name}.weight`,
-        values: weight.data instanceof Float32Array ? weight.data : exponents(weight.data),
+        values: finiteBits(toHost(weight.data as Float32Array | Uint16Array)),
       };
     else {
-      const { data } = weight;
+      const data = weight.kind === "4bit" ? hostTensor(weight.data) : weight.data;
       for (const values of [data.absmax, "nested" in data ? data.nested?.absmax : undefined])
         if (values) yield { name: `${name}.weight`, values };
     }
   }
   for (const { inputNorm, postAttentionNorm } of model.layers)
-    for (const { name, weight } of [inputNorm, postAttentionNorm]) yield { name: `${name}.weight`, values: weight };
-  yield { name: `${model.norm.name}.weight`, values: model.norm.weight };
+    for (const { name, weight } of [inputNorm, postAttentionNorm])
+      yield { name: `${name}.weight`, values: toHost(weight as Float32Array) };
+  yield { name: `${model.norm.name}.weight`, values: toHost(model.norm.weight as Float32Array) };
 }
 
-/** One value that is not finite if a bf16 word of `x` is not. */
-function exponents(x: Uint16Array): Float32Array {
+/** f32 as it is; of bf16 words one value, which is not finite if a word is not. */
+function finiteBits(x: Float32Array | Uint16Array): Float32Array {
+  if (x instanceof Float32Array) return x;
   return Float32Array.of(x.some((word) => (word & 0x7f80) === 0x7f80) ? Number.NaN : 0);
 }

@@ -1,6 +1,7 @@
 // What a finished run leaves behind: the adapter (or the model), the curve as a picture, a page that says how it went.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { memoryStats } from "@qlora/cuda-runtime";
 import { writeFileAtomic } from "@qlora/safetensors";
 import { saveTrained } from "./adapters.js";
 import type { DoneEvent } from "./events.js";
@@ -15,7 +16,8 @@ export function finishRun({ parts, history, step, tokens }: Run, stoppedEarly: b
   const before = heldOut[0]?.step === 0 ? heldOut[0].loss : null;
   const after = heldOut.at(-1)?.step === step ? heldOut.at(-1)!.loss : null;
   const seconds = (performance.now() - started) / 1000;
-  const peakBytes = process.resourceUsage().maxRSS * 1024;
+  const { device } = model;
+  const peakBytes = device === "cpu" ? process.resourceUsage().maxRSS * 1024 : memoryStats(device).peak;
   const curves = { title: `${config.method} on ${config.data.split("/").at(-1)}`, training, heldOut };
   writeFileAtomic(folder.file("loss.svg"), lossSvg(curves));
   const rows: [string, string][] = [

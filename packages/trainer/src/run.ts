@@ -40,6 +40,8 @@ export interface RunParts {
   /** `performance.now()` when the run began, and the memory that it was expected to take. */
   started: number;
   expectedBytes: number;
+  /** Bytes of optimiser state on a GPU, where the run computes on one. */
+  stateOnDevice?: number | undefined;
   signal: AbortSignal | undefined;
 }
 
@@ -65,7 +67,10 @@ export class Run {
 
   async *go(): Events<void> {
     const { config, folder, order } = this.parts;
-    using optimizer = makeOptimizer(this.parts.parameters, config, folder.file("optimizer.pages"));
+    using optimizer = makeOptimizer(this.parts.parameters, config, folder.file("optimizer.pages"), {
+      device: this.parts.model.device,
+      ...(this.parts.stateOnDevice === undefined ? {} : { stateOnDevice: this.parts.stateOnDevice }),
+    });
     const resumed = yield* restore(this.parts, this.history, this.fingerprint, optimizer);
     if (resumed) ({ step: this.step, tokens: this.tokens, saved: this.saved } = resumed);
     writeFileAtomic(folder.file("config.yaml"), formatConfig(config));

@@ -1,6 +1,7 @@
 // The one description of a training run: types, defaults, help, YAML keys and flags all come from here.
 import type { Compute } from "@qlora/transformer";
 import { z } from "zod";
+import { byteSizePattern } from "./byte-size.js";
 
 const count = () => z.number().int().nonnegative();
 const positive = () => z.number().int().positive();
@@ -84,6 +85,11 @@ export const trainSchema = z.strictObject({
     .positive()
     .default(4096)
     .describe("MiB of state that a paged optimiser keeps in memory; the rest is in a file"),
+  gpuMemory: z
+    .string()
+    .regex(byteSizePattern, "must be a size with a unit, such as 24GiB")
+    .optional()
+    .describe("of the GPU that the run may take, 24GiB; a paged optimiser keeps on the host what does not fit"),
   learningRate: z.number().positive().default(2e-4).describe("peak learning rate"),
   schedule: z
     .enum(["constant", "linear", "cosine", "wsd"])

@@ -1,5 +1,6 @@
 // From a configuration to a run: files are checked, memory and disk are, then the model is loaded and trained.
 import { setImmediate as tick } from "node:timers/promises";
+import { memInfo } from "@qlora/cuda-runtime";
 import { checkVocabulary, loadTokenizer } from "@qlora/data";
 import { setThreads as setKernelThreads } from "@qlora/kernels";
 import { setThreads as setNf4Threads } from "@qlora/nf4";
@@ -78,9 +79,10 @@ export class Trainer {
       passSize: (changed: TrainConfig) => passSize(data.training, changed),
       process: resident,
       mappable: isMappable(config.model, basePrecision(config)),
+      ...(device === "cpu" ? {} : { deviceMemory: memInfo(device).free }),
     };
     const estimate = estimateRun(requirements);
-    const left = availableMemory() + resident;
+    const left = requirements.deviceMemory ?? availableMemory() + resident;
     const available = config.maxMemory === undefined ? left : Math.min(left, config.maxMemory * 2 ** 20);
     const replaced = folderBytes(folder.checkpoints) + folderBytes(folder.best);
     const needed = Math.max(0, estimateDisk({ model: modelConfig, config, tokens: 0 }) - replaced);
@@ -123,6 +125,7 @@ export class Trainer {
         parameters,
         started,
         expectedBytes: estimate.total + estimate.mapped,
+        ...("stateOnDevice" in estimate ? { stateOnDevice: estimate.stateOnDevice } : {}),
         signal,
       }).go();
     } catch (error) {

@@ -1,5 +1,5 @@
 // qlora estimate: memory of a run, part by part, before anything is loaded.
-import { estimateMemory, trainSchema } from "@qlora/trainer";
+import { byteSize as bytesOf, estimateDeviceMemory, estimateMemory, trainSchema } from "@qlora/trainer";
 import { modelParameters, readModelConfig } from "@qlora/transformer";
 import { z } from "zod";
 import { command } from "../command.js";
@@ -19,11 +19,9 @@ const {
   loraTargetModules,
   optimizer,
   optimizerMemory,
+  gpuMemory,
   gradientCheckpointing,
 } = trainSchema.shape;
-
-/** Parts that are not tensors. */
-const ownProcess = new Set(["process", "garbage"]);
 
 export const estimateCommand = command({
   name: "estimate",
@@ -43,23 +41,32 @@ export const estimateCommand = command({
     loraTargetModules,
     optimizer,
     optimizerMemory,
+    gpuMemory,
     gradientCheckpointing,
-    device: z.enum(["cpu", "cuda"]).default("cpu").describe("whose memory; cuda counts tensors only"),
+    device: z.enum(["cpu", "cuda"]).default("cpu").describe("whose memory"),
     json: z.boolean().default(false).describe("one JSON object on stdout"),
   }),
-  examples: ["qlora estimate --shape llama-7b --rank 64 --seq 512", "qlora estimate --model my-model --method full"],
-  run({ model, shape, rank, seq, batch, device, json, ...rest }) {
+  examples: [
+    "qlora estimate --shape llama-7b --rank 64 --seq 512",
+    "qlora estimate --shape 33b --device cuda --gpu-memory 24GiB",
+  ],
+  run({ model, shape, rank, seq, batch, device, gpuMemory, json, ...rest }) {
     if ((model === undefined) === (shape === undefined)) throw new UsageError("give --model DIR or --shape NAME");
     const config = model === undefined ? shapeOf(shape!) : readModelConfig(model);
     const tokens = seq * batch;
     if (seq > config.maxPositions)
       throw new UsageError(`--seq ${seq} is longer than the model's context of ${config.maxPositions}`);
-    const all = estimateMemory({ model: config, config: { ...rest, loraR: rank }, tokens });
-    const parts = device === "cuda" ? all.parts.filter(({ name }) => !ownProcess.has(name)) : all.parts;
-    const total = parts.reduce((sum, { bytes }) => sum + bytes, 0);
-    if (device === "cuda")
-      say("These are the tensors alone, as the CPU lays them out; training on a GPU is not available yet.");
-    const rows = [...parts, ...mappedPart(all)].map(({ name, bytes, note }) => [
+    const input = { model: config, config: { ...rest, loraR: rank }, tokens };
+    const limit = gpuMemory === undefined ? undefined : bytesOf(gpuMemory);
+    const estimate =
+      device === "cpu"
+        ? estimateMemory(input)
+        : estimateDeviceMemory({ ...input, ...(limit === undefined ? {} : { gpuMemory: limit }) });
+    const { parts, total } = estimate;
+    if (device === "cuda") say("Sizes of what the GPU will hold; no peak of a run on a GPU was measured yet.");
+    if (device === "cuda" && limit !== undefined && total > limit)
+      say(`More than --gpu-memory ${gpuMemory}: a smaller model, rank, batch or sequence would fit.`);
+    const rows = [...parts, ...mappedPart(estimate)].map(({ name, bytes, note }) => [
       name,
       byteSize(bytes).padStart(9),
       note,
@@ -67,7 +74,7 @@ export const estimateCommand = command({
     const parameters = modelParameters(config);
     result(
       json,
-      { device, parameters, tokens, parts, total, mapped: all.mapped },
+      { device, parameters, tokens, ...estimate },
       table([...rows, ["total", byteSize(total).padStart(9), `${(parameters / 1e9).toPrecision(3)} G parameters`]]),
     );
   },

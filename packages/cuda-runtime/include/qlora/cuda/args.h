@@ -45,6 +45,11 @@ class DeviceArgs {
   Span<T> host(const char* name, uint64_t needed) {
     return args_.array<T>(name, needed);
   }
+  // The same, or null when the argument is null or undefined.
+  template <class T>
+  Span<T> host_or_null(const char* name, uint64_t needed) {
+    return args_.optional<T>(name, needed);
+  }
   // True when the next argument is a device array of T; does not consume it.
   template <class T>
   bool next_is() {
