@@ -73,6 +73,7 @@ export function randomModel(config: ModelConfig, rank: number): Model {
   });
   return {
     config,
+    device: "cpu",
     precision: "nf4",
     compute: "f32",
     embedding: dense("embedding", 5),

@@ -1,6 +1,6 @@
 // The training step that is measured: adapters of rank 64 on every linear layer, checkpointing, AdamW, random weights in NF4.
 import { AdamW } from "@qlora/paged-optim";
-import { type Batch, type Model, Runner, trainables } from "@qlora/transformer";
+import { type Batch, type Model, Runner, trainables, zero } from "@qlora/transformer";
 import { modelConfig, randomModel, type Shape } from "./random-model.js";
 
 export const rank = 64;
@@ -47,7 +47,7 @@ export function trainingStep(shape: StepShape): Step {
   let loss = Number.NaN;
   function* phases(): Generator<string, void, void> {
     yield "forward";
-    for (const { grad } of parameters) grad.fill(0);
+    for (const { grad } of parameters) zero(grad);
     const pass = runner.forwardBackwardSteps(batch, { gradientScale: 1 / targets });
     // It stops before each block, before the head, and before each block backward.
     for (let i = 0; ; i++) {

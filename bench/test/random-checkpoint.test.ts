@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { dequantize, untile } from "@qlora/nf4";
-import { isMappable, loadModel, Runner, sequenceBatch } from "@qlora/transformer";
+import { dequantize } from "@qlora/nf4";
+import { hostTensor, isMappable, loadModel, Runner, sequenceBatch } from "@qlora/transformer";
 import { afterAll, expect, test } from "vitest";
 import { writeRandomCheckpoint } from "../src/random-checkpoint.js";
 
@@ -21,7 +21,7 @@ test("loads, mapped too; near normal weights of variance 1/k, others in every la
   const model = loadModel(dir, { mapWeights: true });
   const weights = model.layers.map(({ up }) => {
     if (up.weight.kind !== "4bit") throw new Error(up.weight.kind);
-    return dequantize(untile(up.weight.data)) as Float32Array;
+    return dequantize(hostTensor(up.weight.data)) as Float32Array;
   });
   for (const w of weights) {
     const mean = w.reduce((sum, x) => sum + x, 0) / w.length;

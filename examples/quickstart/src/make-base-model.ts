@@ -5,7 +5,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { collate, loadTokenizer } from "@qlora/data";
 import { AdamW, cosine } from "@qlora/paged-optim";
-import { initModel, parseModelConfig, Runner, saveWeights, trainables, trainEverything } from "@qlora/transformer";
+import {
+  initModel,
+  parseModelConfig,
+  Runner,
+  saveWeights,
+  trainables,
+  trainEverything,
+  zero,
+} from "@qlora/transformer";
 import { Random } from "./random.js";
 import { trainTokenizer } from "./tokenizer.js";
 import { portraits, questions } from "./world.js";
@@ -73,7 +81,7 @@ export function makeBaseModel(dir: string, steps: number, log: (line: string) =>
         return { ids, labels: ids };
       }),
     );
-    for (const { grad } of parameters) grad.fill(0);
+    for (const { grad } of parameters) zero(grad);
     const { nll } = runner.forwardBackward(batch, { gradientScale: 1 / batch.targetTokens, checkpointing: false });
     optimizer.step({ lr: learningRate * schedule(step), maxNorm: 1 });
     tokens += batch.ids.length;

@@ -58,7 +58,7 @@ describe("refused", () => {
   });
 
   test.skipIf(devices().devices.length > 0)("a GPU, where there is none", () => {
-    const x = { device: 0, dtype: "f32", length: 4, pointer: 0n } as const;
+    const x: kernels.DeviceArray = { device: 0, dtype: "f32", length: 4, pointer: 0n, subarray: () => x };
     expect(() => kernels.scale(x, 2, { n: 4 })).toThrow();
   });
 });

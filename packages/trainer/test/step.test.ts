@@ -1,7 +1,7 @@
 // The order of examples, the learning rate, and the gradient of a step however it is cut into passes.
 import { join } from "node:path";
 import { encodeDataset, loadTokenizer, readDataset } from "@qlora/data";
-import { loadModel, type Model, Runner, trainables } from "@qlora/transformer";
+import { loadModel, type Model, Runner, toHost, trainables } from "@qlora/transformer";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
@@ -65,12 +65,17 @@ test("schedules: warm-up in equal rises, then constant, linear or cosine down to
   expect(curve({ warmupSteps: 100 }, 2)).toEqual([0.5, 1]); // never longer than the run
 });
 
+/** What trains in a model on the CPU. */
+function cpuParameters(model: Model) {
+  return trainables(model).map(({ data, grad, ...rest }) => ({ ...rest, data: toHost(data), grad: toHost(grad) }));
+}
+
 function prepared(options: Partial<TrainOptions> = {}) {
   const dir = folder();
   const model = loadModel(makeModel(join(dir, "model"), { dtype: "F32" }), { precision: "f32" });
   makeTrainable(model, config({ loraR: 4, ...options }));
   // B begins at zero, which would leave A without a gradient.
-  for (const { name, data } of trainables(model))
+  for (const { name, data } of cpuParameters(model))
     if (name.includes("lora_B")) for (let i = 0; i < data.length; i++) data[i] = Math.sin(i) / 10;
   const examples = encodeDataset(readDataset(makeData(join(dir, "d.jsonl"), 7)), loadTokenizer(join(dir, "model")), {
     template: "guanaco",
@@ -80,7 +85,7 @@ function prepared(options: Partial<TrainOptions> = {}) {
 }
 
 function gradients(model: Model, passes: Parameters<typeof accumulate>[1]) {
-  const parameters = trainables(model);
+  const parameters = cpuParameters(model);
   for (const { grad } of parameters) grad.fill(0);
   const steps = accumulate(new Runner(model), passes, { checkpointing: true, dropout: 0, seed: 0, step: 0 });
   let next = steps.next();

@@ -3,6 +3,7 @@ import { cpSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readPeftAdapter } from "@qlora/lora";
 import { openSafetensors, writeSafetensors } from "@qlora/safetensors";
+import { toHost } from "@qlora/transformer";
 import { describe, expect, test } from "vitest";
 import { checkpointSteps, readCheckpoint, type TrainEvent, Trainer, type TrainOptions } from "../src/index.js";
 import { folder, makeModel, result, tinyRun, train, trainAndWatch } from "./shared.js";
@@ -32,7 +33,7 @@ describe("numbers that are not finite", () => {
     const { events, error } = await spoiled(options, ({ model }, event) => {
       if (event.type === "warning") mend();
       if (event.type !== "checkpoint" || event.step !== 2) return;
-      const { weight } = model!.layers[1]!.inputNorm;
+      const weight = toHost(model!.layers[1]!.inputNorm.weight);
       const before = weight[3]!;
       weight[3] = Number.NaN;
       mend = () => {
@@ -51,7 +52,7 @@ describe("numbers that are not finite", () => {
   test("three in a row stop the run on the last good checkpoint, which a mended run continues", async () => {
     const options = tinyRun(folder(), { saveSteps: 2, maxSteps: 9 });
     const { events, error } = await spoiled(options, ({ model }, event) => {
-      if (event.type === "step" && event.step === 5) model!.layers[1]!.inputNorm.weight[3] = Number.NaN;
+      if (event.type === "step" && event.step === 5) toHost(model!.layers[1]!.inputNorm.weight)[3] = Number.NaN;
     });
     expect(error).toMatchObject({
       code: "NON_FINITE",
@@ -84,7 +85,7 @@ describe("numbers that are not finite", () => {
   test("a bad gradient alone is named too", async () => {
     const options = tinyRun(folder(), { loraDropout: 0, learningRate: 1e-3 });
     const { events } = await spoiled(options, ({ model }, event) => {
-      if (event.type === "step" && event.step === 2) model!.layers[0]!.q.adapter!.a.fill(3e38);
+      if (event.type === "step" && event.step === 2) toHost(model!.layers[0]!.q.adapter!.a).fill(3e38);
     });
     expect(of(events, "warning")[0]?.message).toMatch(/step 3: the (loss|gradient of .*) is not finite/);
   });
@@ -92,7 +93,8 @@ describe("numbers that are not finite", () => {
   test("weights that are not finite never become a checkpoint", async () => {
     const options = tinyRun(folder(), { saveSteps: 2 });
     const { error } = await spoiled(options, ({ model }, event) => {
-      if (event.type === "step" && event.step === 4) model!.layers[0]!.q.adapter!.b[5] = Number.POSITIVE_INFINITY;
+      if (event.type === "step" && event.step === 4)
+        toHost(model!.layers[0]!.q.adapter!.b)[5] = Number.POSITIVE_INFINITY;
     });
     expect(error).toMatchObject({
       code: "NON_FINITE",
@@ -133,7 +135,7 @@ describe("loss spikes", () => {
       keepCheckpoints: 99,
     });
   const spike = ({ model }: Trainer, event: TrainEvent) => {
-    const weight = model?.norm.weight;
+    const weight = model && toHost(model.norm.weight);
     if (event.type === "step" && event.step === 10) for (let i = 0; i < weight!.length; i++) weight![i]! *= 30;
     if (event.type === "step" && event.step === 11) for (let i = 0; i < weight!.length; i++) weight![i]! /= 30;
   };

@@ -108,7 +108,7 @@ async function fromModel(options: Options): Promise<Source> {
   const start: Message[] = system === undefined ? [] : [{ role: "system", content: system }];
   const ask: Answerer = async ({ id, text: content }) => {
     const prompt = encodePrompt([...start, { role: "user", content }], tokenizer, { template: chat });
-    const drawn = sampling({ ...rest, topK: 0, minP: 0, repetitionPenalty: 1, seed: seed + id }, stopIds);
+    const drawn = sampling({ ...rest, topK: 0, minP: 0, repetitionPenalty: 1, cache: "f32", seed: seed + id }, stopIds);
     const { text, ids } = await answer(loaded, prompt, { ...drawn, continues: false }).catch((error) => {
       throw error instanceof ModelError ? new CommandError(`question ${id}: ${error.message}`) : error;
     });
