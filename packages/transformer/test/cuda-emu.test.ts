@@ -1,5 +1,5 @@
-// Models on the emulated device, in the two orders that differ most; every kernel has its own tests in all six.
+// Models on the emulated device; every kernel has its own tests in all six schedules.
 import { describe } from "vitest";
-import { modelSuite } from "./cuda/model.suite.js";
+import modelSuite from "./cuda/model.suite.js";
 
 describe("cuda-emu", () => modelSuite("cuda-emu"));

@@ -77,7 +77,7 @@ function train(model: Model, steps: number): number[] {
   });
 }
 
-export function modelSuite(device: DeviceId): void {
+export default function modelSuite(device: DeviceId): void {
   const dir = modelFolder();
 
   test.each(["nf4", "fp4", "bf16", "f32"] as const)("logits and loss, base in %s", (precision) => {
