@@ -119,7 +119,7 @@ function(addon_target name)
     NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS)  # a worker that is being ended cannot take exceptions; that must not end the process
   target_compile_options(${name} PRIVATE
     $<$<COMPILE_LANGUAGE:CXX>:-O3;-ffp-contract=off;-Wall;-Wextra>
-    $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr;-lineinfo>)
+    $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;--expt-relaxed-constexpr;$<$<BOOL:${CUDA_LINEINFO}>:-lineinfo>>)
   target_link_libraries(${name} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
   if(SANITIZE)
     set(sanitize -fsanitize=${SANITIZE})

@@ -149,7 +149,7 @@ Status gemm(Product product, const DenseProduct& p, int device, Stream stream) {
   Handle& handle = blas.handles[device];
   if (!handle)
     if (const int code = blas.create(&handle)) return handle = nullptr, status(code);
-  if (const int code = blas.set_stream(handle, stream)) return status(code);
+  if (const int code = blas.set_stream(handle, handle_of(stream))) return status(code);
   const auto [rows, columns, depth] = result_size(product, p.m, p.n, p.k);
   const bool forward = product == Product::forward, gradient = product == Product::grad_weight;
   const int right_pitch = int(forward ? depth : columns), left_pitch = int(gradient ? rows : depth);

@@ -45,16 +45,16 @@ Status launch(void (*kernel)(P...), const Shape& shape, std::type_identity_t<P>.
   config.gridDim = shape.grid;
   config.blockDim = shape.block;
   config.dynamicSmemBytes = shape.shared;
-  config.stream = static_cast<cudaStream_t>(shape.stream);
+  config.stream = static_cast<cudaStream_t>(handle_of(shape.stream));
   return status(cudaLaunchKernelEx(&config, kernel, arguments...));
 }
 
 // Queued on the stream, like a kernel.
 inline Status copy(void* to, const void* from, size_t bytes, Stream stream) {
-  return status(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, static_cast<cudaStream_t>(stream)));
+  return status(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, static_cast<cudaStream_t>(handle_of(stream))));
 }
 inline Status fill(void* to, int byte, size_t bytes, Stream stream) {
-  return status(cudaMemsetAsync(to, byte, bytes, static_cast<cudaStream_t>(stream)));
+  return status(cudaMemsetAsync(to, byte, bytes, static_cast<cudaStream_t>(handle_of(stream))));
 }
 
 }  // namespace qlora::cuda

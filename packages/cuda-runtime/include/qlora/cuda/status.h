@@ -13,4 +13,8 @@ struct Status {
 
 using Stream = void*;  // null is the default stream
 
+// The driver's handle of a stream: for null the default stream of the calling thread (CU_STREAM_PER_THREAD), which waits for stream 0
+// and it for this one, and which a graph can capture.
+inline Stream handle_of(Stream stream) { return stream ? stream : reinterpret_cast<Stream>(2ull); }
+
 }  // namespace qlora::cuda
