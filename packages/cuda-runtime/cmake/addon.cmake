@@ -6,6 +6,7 @@
 # emulator (docs/writing-kernels.md), so that kernels run and are tested without a GPU.
 # Floating point is IEEE throughout: no -ffast-math, no contraction (fma() is written where it is meant).
 option(CUDA "Compile the CUDA kernels where nvcc is found" ON)
+option(CUDA_LINEINFO "Keep source lines in CUDA kernels, for profilers: several times the size" OFF)
 set(SANITIZE "" CACHE STRING "address: AddressSanitizer and UndefinedBehaviorSanitizer; thread: ThreadSanitizer (test-sanitized.js runs node with them)")
 set(SIMD "" CACHE STRING "The instruction set to build for besides scalar; all that the processor's kind has where it is empty")
 
