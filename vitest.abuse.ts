@@ -8,9 +8,9 @@ type Functions = Record<string, Call>;
 /** Arguments that a function takes, by its name. */
 export type Calls = Map<string, readonly unknown[]>;
 
-/** The functions of an addon whose arguments are arrays and numbers; the others choose threads and instruction sets. */
+/** The functions of an addon whose arguments are arrays and numbers; the others choose threads, instruction sets and devices. */
 export function kernelsOf(addon: object): string[] {
-  const others = ["threads", "setThreads", "simd", "setSimd", "simds"];
+  const others = ["threads", "setThreads", "simd", "setSimd", "simds", "cuda", "cudaBackend"];
   return Object.keys(addon).filter((name) => !others.includes(name));
 }
 

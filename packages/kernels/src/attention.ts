@@ -58,7 +58,7 @@ export function attention(
   cuK: Ints,
   { heads, kvHeads, headDim, scale, scratch = null }: AttentionOptions & { scratch?: DeviceArray | null },
 ): void {
-  operations(q).attention(heads, kvHeads, headDim, scale, cuQ, cuK, q, k, v, out, lse, scratch);
+  operations(q).attention(heads, kvHeads, headDim, scale, cuQ, cuK, q, k, v, out, lse, ...(scratch ? [scratch] : []));
 }
 
 /**

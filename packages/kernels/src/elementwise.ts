@@ -16,7 +16,7 @@ export function sumSquares(x: Float32Array, options: { n: number }): number;
 /** On a device `sums[0]` becomes the sum, in f32. @param options.sums f32, `[256]`; the rest of it is scratch */
 export function sumSquares(x: DeviceArray, options: { n: number; sums: DeviceArray }): undefined;
 export function sumSquares(x: Floats, { n, sums }: { n: number; sums?: DeviceArray }): number | undefined {
-  return operations(x).sumSquares(n, x, sums);
+  return operations(x).sumSquares(n, x, ...(sums ? [sums] : []));
 }
 
 export interface DropoutOptions {
