@@ -164,8 +164,12 @@ describe("held-out loss", () => {
     tinyRun(dir, { maxSteps: 30, evalSteps: 2, saveSteps: 0, learningRate: 0.3, ...options });
 
   test("the best checkpoint is kept apart, and is an adapter", async () => {
-    const options = rough(folder(), { learningRate: 1, maxSteps: 16 });
-    const events = await train(options);
+    const options = rough(folder(), { maxSteps: 16 });
+    // From step 8 on the model is far worse, in whatever arithmetic.
+    const { events } = await spoiled(options, ({ model }, event) => {
+      const weight = model && toHost(model.norm.weight);
+      if (event.type === "step" && event.step === 8) for (let i = 0; i < weight!.length; i++) weight![i]! *= 30;
+    });
     const evaluations = of(events, "evaluation").filter(({ step }) => step > 0);
     const best = evaluations.reduce((a, b) => (b.loss < a.loss ? b : a));
     expect(best.step).toBeLessThan(16);
