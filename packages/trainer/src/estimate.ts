@@ -43,7 +43,7 @@ export interface EstimateInput {
 /** Elements of logits that exist at once (transformer's pass.ts). */
 const logitsChunk = 4 * 2 ** 20;
 /** What the process grows by whatever the model: compiled code, the heap's young generation, the threads' stacks and panels. */
-const overhead = 12 * 2 ** 20;
+const overhead = 16 * 2 ** 20;
 /** What loading leaves behind until V8 collects it: a share of what stays (measured), and no more than this. */
 const garbage = { share: 0.06, most: 64 * 2 ** 20 };
 
