@@ -1,6 +1,6 @@
 // quantize and dequantize, and their sizes.
 import { levels } from "./codebooks.js";
-import { type DeviceArray, type DeviceQuantizedTensor, isOnDevice } from "./device.js";
+import { checkDeviceTensor, type DeviceArray, type DeviceQuantizedTensor, isOnDevice } from "./device.js";
 import { type DeviceQuantizeOptions, dequantizeOnDevice, quantizeOnDevice } from "./device_codec.js";
 import { allocate, encode, finish } from "./encode.js";
 import { kernels } from "./kernels.js";
@@ -98,12 +98,13 @@ export function output(n: number, { dtype, out }: DequantizeOptions): Weights {
  * Bytes that a quantised tensor takes: codes; 4 per plain scale or shift; of 8-bit ones 1 each, 4 per 256 and 4 for the
  * offset; 64 for a codebook of the caller's own. Tables that are the same for every tensor are not counted.
  */
-export function bytes(q: QuantizedTensor | TiledWeights): number {
+export function bytes(q: QuantizedTensor | TiledWeights | DeviceQuantizedTensor): number {
   const codes = "layout" in q ? q.tiles : q.codes;
-  checkTensor({ ...q, codes });
-  let total = codes.byteLength + (typeof q.codebook === "string" ? 0 : 64);
-  for (const plain of [q.absmax, q.shift]) if (plain) total += plain.byteLength;
+  if (isOnDevice<DeviceQuantizedTensor>(q)) checkDeviceTensor(q);
+  else checkTensor({ ...q, codes: codes as Uint8Array });
+  let total = codes.length + (typeof q.codebook === "string" ? 0 : 64);
+  for (const plain of [q.absmax, q.shift]) if (plain) total += 4 * plain.length;
   for (const nested of [q.nested, q.nestedShift])
-    if (nested) total += nested.codes.byteLength + nested.absmax.byteLength + 4;
+    if (nested) total += nested.codes.length + 4 * nested.absmax.length + 4;
   return total;
 }

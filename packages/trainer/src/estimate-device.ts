@@ -29,7 +29,7 @@ export function estimateDeviceMemory(input: DeviceEstimateInput): DeviceEstimate
   const [qWidth, kvWidth] = [heads * headDim, kvHeads * headDim];
   const full = config.method === "full";
   const precision = basePrecision(config);
-  const dense = full ? 4 : 2;
+  const dense = precision === "f32" ? 4 : 2;
   const matrices = linearKeys.map((key) => product(linearShape(model, key)));
   const rank = full ? 0 : config.loraR;
   const { elements: trained, state } = trainedSizes(input);

@@ -5,7 +5,7 @@
 // for the newest tokens too: a prompt gives the same bits in one pass as token by token.
 import { fromBf16, toBf16 } from "@qlora/kernels";
 import { dequantizeBlockwise, quantizeBlockwise } from "@qlora/nf4";
-import { type DeviceArray, type Floats, newArray } from "./device.js";
+import { type DeviceArray, type Floats, free, newArray } from "./device.js";
 import { ModelError } from "./error.js";
 import type { Model } from "./model.js";
 import { linearMap } from "./weight.js";
@@ -50,7 +50,7 @@ export function layerCaches(
       throw new ModelError("PRECISION_UNSUPPORTED", "a cache in int8 is for --device cpu; leave it out for bf16");
     const side = () => newArray(device, "bf16", size, "cache") as DeviceArray;
     return {
-      caches: Array.from({ length: layers }, () => deviceCache([side(), side()], width)),
+      caches: Array.from({ length: layers }, () => cacheOf([side(), side()], width)),
       bytes: layers * 4 * size,
     };
   }
@@ -68,27 +68,11 @@ export function layerCaches(
   return { caches: stores.map((pair) => cacheOf(decoded, width, pair)), bytes: stored + 2 * size * 4 };
 }
 
-function deviceCache(arrays: [DeviceArray, DeviceArray], width: number): LayerCache {
+function cacheOf(arrays: [Float32Array, Float32Array], width: number, stores?: [Store, Store]): LayerCache;
+function cacheOf(arrays: [DeviceArray, DeviceArray], width: number): LayerCache;
+function cacheOf(arrays: [Floats, Floats], width: number, stores?: [Store, Store]): LayerCache {
   const rows = (from: number, to: number) =>
-    arrays.map((array) => array.subarray(from * width, to * width)) as [DeviceArray, DeviceArray];
-  return {
-    length: 0,
-    next(tokens) {
-      return rows(this.length, this.length + tokens);
-    },
-    add(tokens) {
-      this.length += tokens;
-      return rows(0, this.length);
-    },
-    [Symbol.dispose]() {
-      for (const array of arrays) array[Symbol.dispose]();
-    },
-  };
-}
-
-function cacheOf(arrays: [Float32Array, Float32Array], width: number, stores?: [Store, Store]): LayerCache {
-  const rows = (from: number, to: number) =>
-    arrays.map((array) => array.subarray(from * width, to * width)) as [Float32Array, Float32Array];
+    arrays.map((array) => array.subarray(from * width, to * width)) as [Floats, Floats];
   return {
     length: 0,
     next(tokens) {
@@ -98,12 +82,14 @@ function cacheOf(arrays: [Float32Array, Float32Array], width: number, stores?: [
       const before = this.length;
       this.length += tokens;
       stores?.forEach((store, i) => {
-        store.write(arrays[i]!, before, this.length);
-        store.read(arrays[i]!, this.length);
+        store.write(arrays[i] as Float32Array, before, this.length);
+        store.read(arrays[i] as Float32Array, this.length);
       });
       return rows(0, this.length);
     },
-    [Symbol.dispose]() {},
+    [Symbol.dispose]() {
+      free(...arrays);
+    },
   };
 }
 

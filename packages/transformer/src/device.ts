@@ -70,6 +70,15 @@ export function zero(array: HostArray | DeviceArray): void {
   else array.fill(0);
 }
 
+/** Frees those of the arrays that are on a device. */
+export function free(...arrays: (HostArray | DeviceArray | undefined)[]): void {
+  for (const array of arrays) if (array instanceof DeviceArray) array[Symbol.dispose]();
+}
+
+export function byteLength(array: HostArray | DeviceArray): number {
+  return array instanceof DeviceArray ? array.bytes : array.byteLength;
+}
+
 /** @throws {ModelError} for int8, whose products exist on the CPU only */
 export function placeWeight(weight: Weight, device: Device, name: string): Weight {
   if (device === "cpu") return weight;
@@ -96,8 +105,8 @@ export function placeAdapter(adapter: Adapter<Floats>, device: Device): Adapter<
   return { ...adapter, a: move(a), b: move(b), gradA: move(gradA), gradB: move(gradB) };
 }
 
-/** The adapter with its matrices on the host, to be written or merged. */
+/** The adapter with its matrices on the host, to be written or merged: itself on the CPU, else a copy without gradients. */
 export function hostAdapter(adapter: Adapter<Floats>): Adapter {
-  const { a, b, gradA, gradB } = adapter;
-  return { ...adapter, a: toHost(a), b: toHost(b), gradA: toHost(gradA), gradB: toHost(gradB) };
+  const [a, b, none] = [toHost(adapter.a), toHost(adapter.b), new Float32Array(0)];
+  return a === adapter.a ? (adapter as Adapter) : { ...adapter, a, b, gradA: none, gradB: none };
 }

@@ -1,11 +1,12 @@
 // From a Hugging Face folder to a model in memory, tensor by tensor: at no time is more than one full-precision tensor held.
 import { fromBf16, ropeTables, toBf16 } from "@qlora/kernels";
-import { quantize, tile } from "@qlora/nf4";
+import { type QuantizedTensor, quantize, tile } from "@qlora/nf4";
 import { openCheckpoint } from "@qlora/safetensors";
 import { type ModelConfig, readModelConfig } from "./config.js";
 import { type Device, place, placeWeight } from "./device.js";
 import { ModelError } from "./error.js";
 import {
+  freeParts,
   type Layer,
   type Linear,
   type LinearKey,
@@ -40,7 +41,8 @@ export interface LoadOptions {
 
 /**
  * Loads a LLaMA-family model from a Hugging Face folder: config.json and safetensors (one file or shards; F32, F16, BF16, or
- * bitsandbytes 4-bit). Embedding and head keep the checkpoint's 16 bits if it is bf16, f32 otherwise; norms are f32.
+ * bitsandbytes 4-bit). Embedding and head keep the checkpoint's 16 bits if it is bf16, f32 otherwise (on a device bf16, unless
+ * `precision` is "f32"); norms are f32.
  * @throws {ModelError} for a config or tensor that does not fit; {SafetensorsError} for a damaged file.
  */
 export function loadModel(dir: string, options: LoadOptions = {}): Model {
@@ -100,15 +102,31 @@ export function initModel(config: ModelConfig, normal: () => number): Model {
 }
 
 function* buildModel(config: ModelConfig, source: Source, options: LoadOptions): Generator<LoadProgress, Model> {
+  const parts: (Linear | Norm)[] = [];
+  try {
+    return yield* build(config, source, options, parts);
+  } catch (error) {
+    freeParts(parts); // what was on a device already
+    throw error;
+  }
+}
+
+function* build(
+  config: ModelConfig,
+  source: Source,
+  options: LoadOptions,
+  parts: (Linear | Norm)[],
+): Generator<LoadProgress, Model> {
   const total = tensorShapes(config).size;
-  let done = 0;
-  function* part<T>(made: T): Generator<LoadProgress, T> {
-    yield { done: ++done, total };
+  function* part<T extends Linear | Norm>(made: T): Generator<LoadProgress, T> {
+    yield { done: parts.push(made), total };
     return made;
   }
   const { precision = "nf4", compute = "f32", device = "cpu" } = options;
   const dense = (name: string, n: number, k: number) => {
-    const data = source.dense(`${name}.weight`);
+    const stored = source.dense(`${name}.weight`);
+    // Products on a device round to bf16 anyway; f32 is for weights that train, and for comparisons.
+    const data = device === "cpu" || precision === "f32" ? stored : narrow(stored);
     return part<Linear>({ name, weight: placeWeight({ kind: "dense", n, k, data }, device, name) });
   };
   const norm = (name: string) =>
@@ -142,9 +160,10 @@ function* buildModel(config: ModelConfig, source: Source, options: LoadOptions):
 }
 
 function linearWeight(source: Source, name: string, [n, k]: [number, number], options: LoadOptions): Weight {
-  const { precision = "nf4", blockSize = 64, doubleQuant = true, mapWeights = false } = options;
+  const { precision = "nf4", blockSize = 64, doubleQuant = true, mapWeights = false, device = "cpu" } = options;
+  const ordered = (q: QuantizedTensor) => (device === "cpu" && !mapWeights ? tile(q) : q); // tiles are for the CPU
   const stored = source.quantized(`${name}.weight`);
-  if (stored) return { kind: "4bit", n, k, data: mapWeights ? stored : tile(stored) };
+  if (stored) return { kind: "4bit", n, k, data: ordered(stored) };
   if (mapWeights) return { kind: "dense", n, k, data: storedAs(precision, source.dense(`${name}.weight`), name) };
   const data = source.borrow(`${name}.weight`);
   if (precision === "f32")
@@ -156,7 +175,7 @@ function linearWeight(source: Source, name: string, [n, k]: [number, number], op
     kind: "4bit",
     n,
     k,
-    data: tile(quantize(data, { shape: [n, k], codebook: precision, blockSize, doubleQuant })),
+    data: ordered(quantize(data, { shape: [n, k], codebook: precision, blockSize, doubleQuant })),
   };
 }
 

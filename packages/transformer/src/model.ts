@@ -2,7 +2,7 @@
 import type { Adapter } from "@qlora/lora";
 import * as nf4 from "@qlora/nf4";
 import type { ModelConfig } from "./config.js";
-import { type Device, type Floats, hostAdapter, isF32, place, type Weights, zeros } from "./device.js";
+import { type Device, type Floats, free, hostAdapter, isF32, place, zeros } from "./device.js";
 import { type Compute, type Precision, toFloat32, type Weight, weightBytes } from "./weight.js";
 
 /** A linear layer of a block; `name` is its module path, e.g. `model.layers.0.self_attn.q_proj`. */
@@ -151,7 +151,11 @@ export function trainEverything(model: Model): void {
   const dense = ({ name, weight }: Linear) => {
     if (weight.kind !== "dense")
       throw new TypeError(`${name}: full fine-tuning needs f32 weights, this model is kept in ${model.precision}`);
-    if (!isF32(weight.data)) weight.data = place(toFloat32(weight), model.device, name);
+    if (!isF32(weight.data)) {
+      const narrow = weight.data;
+      weight.data = place(toFloat32(weight), model.device, name);
+      free(narrow);
+    }
     weight.grad ??= zeros(weight.data.length, model.device);
   };
   const norm = (n: Norm) => {
@@ -175,23 +179,30 @@ export function adapters(model: Model): Map<string, Adapter> {
 }
 
 /** Frees a model that is on a device; nothing to do for one on the CPU. */
-export function freeModel(model: Model): void {
-  const { device, embedding, head, layers, norm, rope } = model;
+export function freeModel({ device, embedding, head, layers, norm, rope }: Model): void {
   if (device === "cpu") return;
-  const free = (...arrays: (Weights | undefined)[]) => {
-    for (const array of arrays) if (array && "pointer" in array) array[Symbol.dispose]();
-  };
-  const linear = ({ weight, adapter }: Linear) => {
+  freeParts([
+    embedding,
+    ...(head === embedding ? [] : [head]),
+    norm,
+    ...layers.flatMap((layer): (Linear | Norm)[] => Object.values(layer)),
+  ]);
+  free(rope.cos, rope.sin);
+}
+
+/** Frees what some layers have on a device. */
+export function freeParts(parts: Iterable<Linear | Norm>): void {
+  for (const part of parts) {
+    if ("grad" in part) free(part.grad);
+    if (!("kind" in part.weight)) {
+      free(part.weight);
+      continue;
+    }
+    const { weight, adapter } = part as Linear;
     if (weight.kind === "dense") free(weight.data, weight.grad);
     else if (weight.kind === "4bit" && "device" in weight.data) nf4.freeTensor(weight.data);
     if (adapter) free(adapter.a, adapter.b, adapter.gradA, adapter.gradB);
-  };
-  for (const layer of layers) {
-    for (const key of linearKeys) linear(layer[key]);
-    for (const { weight, grad } of [layer.inputNorm, layer.postAttentionNorm]) free(weight, grad);
   }
-  for (const outer of [embedding, head]) linear(outer);
-  free(norm.weight, norm.grad, rope.cos, rope.sin);
 }
 
 /** Bytes in memory by part. */

@@ -1,9 +1,9 @@
 // One weight matrix in whatever precision it is kept: its two products, its gradient when it trains, its size in bytes.
 
-import { DeviceArray } from "@qlora/cuda-runtime";
+import type { DeviceArray } from "@qlora/cuda-runtime";
 import * as kernels from "@qlora/kernels";
 import * as nf4 from "@qlora/nf4";
-import { type Floats, toHost, type Weights } from "./device.js";
+import { byteLength, type Floats, toHost, type Weights } from "./device.js";
 
 /** How the linear layers of the blocks are kept. Embedding, head and norms stay in 16 or 32 bits. */
 export type Precision = "nf4" | "fp4" | "int8" | "bf16" | "f32";
@@ -96,13 +96,9 @@ export function toFloat32(w: Weight): Float32Array {
 
 /** Bytes in memory, the gradient included. */
 export function weightBytes(w: Weight): number {
-  if (w.kind === "4bit") return nf4.bytes(hostTensor(w.data));
+  if (w.kind === "4bit") return nf4.bytes(w.data);
   if (w.kind === "8bit") return w.data.codes.byteLength + w.data.absmax.byteLength;
   return byteLength(w.data) + (w.grad ? byteLength(w.grad) : 0);
-}
-
-function byteLength(array: Weights): number {
-  return array instanceof DeviceArray ? array.bytes : array.byteLength;
 }
 
 let decoded = new Float32Array(0);

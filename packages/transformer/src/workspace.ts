@@ -1,5 +1,5 @@
 // Scratch memory by name, grown to the largest size asked for and reused from step to step.
-import { type Device, type Floats, type Ints, newArray } from "./device.js";
+import { byteLength, type Device, type Floats, free, type Ints, newArray } from "./device.js";
 
 /** Named buffers, on the host or on a device. A buffer is valid until the same name is asked for again. */
 export class Workspace implements Disposable {
@@ -40,17 +40,13 @@ export class Workspace implements Disposable {
 
   get bytes(): number {
     let sum = 0;
-    for (const buffer of this.buffers.values()) sum += "byteLength" in buffer ? buffer.byteLength : buffer.bytes;
+    for (const buffer of this.buffers.values()) sum += byteLength(buffer);
     return sum;
   }
 
   /** Frees what is on a device. */
   [Symbol.dispose](): void {
-    for (const buffer of this.buffers.values()) free(buffer);
+    free(...this.buffers.values());
     this.buffers.clear();
   }
-}
-
-function free(buffer: Floats | Ints | undefined): void {
-  if (buffer && "pointer" in buffer) buffer.free();
 }

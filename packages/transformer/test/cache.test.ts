@@ -1,6 +1,7 @@
 // The cache in each dtype: what it holds, what that does to the logits, what memory it takes.
 import { expect, test } from "vitest";
 import { cacheTypes, Decoder, generate, initModel, type Model, parseModelConfig } from "../src/index.js";
+import { distance } from "./distance.js";
 import { json } from "./model-folder.js";
 import { normals } from "./random.js";
 
@@ -15,28 +16,19 @@ function logits(of: Model, prompt: number, cache: (typeof cacheTypes)[number]): 
   return last.slice();
 }
 
-function error(found: Float32Array, expected: Float32Array): number {
-  let [difference, norm] = [0, 0];
-  for (let i = 0; i < expected.length; i++) {
-    difference += (found[i]! - expected[i]!) ** 2;
-    norm += expected[i]! ** 2;
-  }
-  return Math.sqrt(difference / norm);
-}
-
 // Keys and values rounded to 8 bits of mantissa, or to 1/254 of the largest of a head: of the order of 2^-9 and 2^-8 in the logits.
 test.each([
   ["bf16", 1e-4, 6e-3],
   ["int8", 1e-4, 2e-2],
 ] as const)("%s: logits differ from the f32 cache's by its rounding", (cache, least, most) => {
-  const found = error(logits(model, 20, cache), logits(model, 20, "f32"));
+  const found = distance(logits(model, 20, cache), logits(model, 20, "f32"));
   console.log(`${cache}: relative error ${found.toExponential(1)}`);
   expect(found).toBeGreaterThan(least);
   expect(found).toBeLessThan(most);
 });
 
 test.each(cacheTypes)("%s: a prompt in one pass and token by token", (cache) => {
-  expect(error(logits(model, 39, cache), logits(model, 1, cache))).toBeLessThan(1e-5);
+  expect(distance(logits(model, 39, cache), logits(model, 1, cache))).toBeLessThan(1e-5);
 });
 
 test("memory: a half and about a quarter of f32, and one layer in f32", () => {

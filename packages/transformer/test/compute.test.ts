@@ -1,18 +1,10 @@
 // int8 products are switched on pass by pass: each switch changes what it names, and nothing else by a single bit.
-import { createAdapter } from "@qlora/lora";
 import { expect, test } from "vitest";
-import { type Compute, linears, loadModel, Runner, sequenceBatch, toHost, trainables, zero } from "../src/index.js";
+import { type Compute, loadModel, Runner, sequenceBatch, toHost, trainables, zero } from "../src/index.js";
+import { adapted } from "./adapted.js";
 import { modelFolder } from "./model-folder.js";
-import { normals } from "./random.js";
 
-const model = loadModel(modelFolder(), { precision: "nf4" });
-const random = normals(3);
-for (const linear of linears(model)) {
-  const { n: outFeatures, k: inFeatures } = linear.weight;
-  const adapter = createAdapter({ inFeatures, outFeatures, r: 4, alpha: 8, seed: 5, name: linear.name });
-  for (let i = 0; i < adapter.b.length; i++) adapter.b[i] = 0.1 * random();
-  linear.adapter = adapter;
-}
+const model = adapted(loadModel(modelFolder(), { precision: "nf4" }));
 
 /** The loss, and gradients of the first layer (recomputed) and the last one (not recomputed). */
 function pass(compute: Compute) {

@@ -1,13 +1,11 @@
 // Model folders read and written: precisions, bitsandbytes' layout, merging, and damage.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createAdapter } from "@qlora/lora";
 import { openSafetensors, writeSafetensors } from "@qlora/safetensors";
 import { describe, expect, test } from "vitest";
 import {
   adapters,
   generate,
-  linears,
   loadModel,
   type Model,
   mergeModel,
@@ -17,31 +15,12 @@ import {
   sequenceBatch,
 } from "../src/index.js";
 import { type Precision, toFloat32 } from "../src/weight.js";
+import { adapted } from "./adapted.js";
+import { distance } from "./distance.js";
 import { modelFolder } from "./model-folder.js";
-import { normals } from "./random.js";
 
 const ids = [1, 5, 9, 20, 33, 47];
 const logits = (model: Model) => new Runner(model).logits(sequenceBatch(ids));
-
-function distance(a: Float32Array, b: Float32Array): number {
-  let [error, norm] = [0, 0];
-  for (let i = 0; i < a.length; i++) {
-    error += (a[i]! - b[i]!) ** 2;
-    norm += b[i]! ** 2;
-  }
-  return Math.sqrt(error / norm);
-}
-
-function adapt(model: Model): Model {
-  const random = normals(3);
-  for (const linear of linears(model)) {
-    const { n: outFeatures, k: inFeatures } = linear.weight;
-    const adapter = createAdapter({ inFeatures, outFeatures, r: 4, alpha: 8, seed: 5, name: linear.name });
-    for (let i = 0; i < adapter.b.length; i++) adapter.b[i] = 0.1 * random();
-    linear.adapter = adapter;
-  }
-  return model;
-}
 
 describe("precisions: relative error of normal weights, as known for each codec", () => {
   const dir = modelFolder();
@@ -106,7 +85,7 @@ test("merging gives the adapted model, on the base as it is or through the codec
     ["f32", undefined],
     ["nf4", { codebook: "nf4", blockSize: 64, doubleQuant: true }],
   ] as const) {
-    const model = adapt(loadModel(dir, { precision }));
+    const model = adapted(loadModel(dir, { precision }));
     const merged = `${dir}-merged-${precision}`;
     mergeModel(dir, adapters(model), merged, through);
     expect(distance(logits(loadModel(merged, { precision: "f32" })), logits(model))).toBeLessThan(1e-5);

@@ -1,10 +1,8 @@
 // Gradients of a small model against finite differences, in every mode that trains.
-import { createAdapter } from "@qlora/lora";
 import { describe, expect, test } from "vitest";
 import {
   type Batch,
   initModel,
-  linears,
   type Model,
   parseModelConfig,
   Runner,
@@ -13,6 +11,7 @@ import {
   trainEverything,
   zero,
 } from "../src/index.js";
+import { adapted } from "./adapted.js";
 import { normals } from "./random.js";
 
 const config = parseModelConfig({
@@ -77,14 +76,7 @@ describe.each([true, false])("gradients with checkpointing %s", (checkpointing) 
   });
 
   test.each([false, true])("of adapters, dropout %s", (withDropout) => {
-    const model = initModel(config, normals(2));
-    const random = normals(3);
-    for (const linear of linears(model)) {
-      const { n: outFeatures, k: inFeatures } = linear.weight;
-      const adapter = createAdapter({ inFeatures, outFeatures, r: 4, alpha: 8, seed: 5, name: linear.name });
-      for (let i = 0; i < adapter.b.length; i++) adapter.b[i] = 0.2 * random();
-      linear.adapter = adapter;
-    }
+    const model = adapted(initModel(config, normals(2)), { std: 0.2 });
     check(model, withDropout, checkpointing);
   });
 });

@@ -1,19 +1,16 @@
 // Models on a device beside the same models on the CPU: logits, loss, every gradient, twenty steps, generation, nothing left behind.
-import { type DeviceId, memoryStats } from "@qlora/cuda-runtime";
-import { createAdapter } from "@qlora/lora";
+import { type DeviceId, leaks, memoryStats } from "@qlora/cuda-runtime";
 import { AdamW } from "@qlora/paged-optim";
-import { expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import {
   type Batch,
   Decoder,
   type Device,
   freeModel,
   generate,
-  linears,
   loadModel,
   type Model,
   type Precision,
-  placeAdapter,
   Runner,
   sequenceBatch,
   toHost,
@@ -21,8 +18,9 @@ import {
   trainEverything,
   zero,
 } from "../../src/index.js";
+import { adapted } from "../adapted.js";
+import { distance } from "../distance.js";
 import { modelFolder } from "../model-folder.js";
-import { normals } from "../random.js";
 
 /** Activations are bf16 (8 bits of precision, 2⁻⁸ between numbers) and pass through about twenty roundings. */
 const LOGITS = 3e-2;
@@ -39,26 +37,7 @@ const batch: Batch = {
 const targets = batch.targets.filter((target) => target !== -100).length;
 const dropout = { p: 0.1, seed: 7n, layer: 0 };
 
-/** ‖x − y‖ / ‖y‖ */
-function distance(x: Float32Array, y: Float32Array): number {
-  let [error, norm] = [0, 0];
-  for (const [i, value] of y.entries()) {
-    error += (x[i]! - value) ** 2;
-    norm += value ** 2;
-  }
-  return Math.sqrt(error / norm);
-}
-
-function adapt(model: Model): Model {
-  const random = normals(3);
-  for (const linear of linears(model)) {
-    const { n: outFeatures, k: inFeatures } = linear.weight;
-    const adapter = createAdapter({ inFeatures, outFeatures, r: 8, alpha: 16, seed: 5, name: linear.name });
-    for (let i = 0; i < adapter.b.length; i++) adapter.b[i] = 0.05 * random();
-    linear.adapter = placeAdapter(adapter, model.device);
-  }
-  return model;
-}
+const suited = (model: Model) => adapted(model, { r: 8, std: 0.05 });
 
 /** The same model on the CPU and on the device. */
 function pair(dir: string, device: Device, precision: Precision): [Model, Model] {
@@ -78,10 +57,11 @@ function train(model: Model, steps: number): number[] {
 }
 
 export default function modelSuite(device: DeviceId): void {
-  const dir = modelFolder();
+  const [dir, f32] = [modelFolder(), modelFolder({}, "F32")];
+  afterEach(() => expect(leaks()).toEqual([]));
 
   test.each(["nf4", "fp4", "bf16", "f32"] as const)("logits and loss, base in %s", (precision) => {
-    const [cpu, there] = pair(dir, device, precision).map(adapt) as [Model, Model];
+    const [cpu, there] = pair(dir, device, precision).map(suited) as [Model, Model];
     using runner = new Runner(there);
     const reference = new Runner(cpu);
     expect(distance(runner.logits(batch), reference.logits(batch))).toBeLessThan(LOGITS);
@@ -93,7 +73,7 @@ export default function modelSuite(device: DeviceId): void {
 
   test.each([true, false])("gradients of adapters, checkpointing %s", (checkpointing) => {
     const gradients = pair(dir, device, "nf4").map((model) => {
-      adapt(model);
+      suited(model);
       using runner = new Runner(model);
       const parameters = trainables(model);
       runner.forwardBackward(batch, { gradientScale: 1 / targets, checkpointing, dropout });
@@ -119,18 +99,18 @@ export default function modelSuite(device: DeviceId): void {
   });
 
   test("twenty steps: the losses of the CPU, and the same bits again", () => {
-    const [cpu, there] = pair(dir, device, "nf4").map(adapt) as [Model, Model];
+    const [cpu, there] = pair(dir, device, "nf4").map(suited) as [Model, Model];
     const [mine, others] = [train(there, 20), train(cpu, 20)];
     expect(others[19]).toBeLessThan(0.6 * others[0]!);
     for (const [i, loss] of others.entries()) expect(Math.abs(mine[i]! / loss - 1), `step ${i}`).toBeLessThan(2 * LOSS);
     freeModel(there);
-    const again = adapt(loadModel(dir, { precision: "nf4", device }));
+    const again = suited(loadModel(dir, { precision: "nf4", device }));
     expect(train(again, 20)).toEqual(mine);
     freeModel(again);
   });
 
   test("decoding with the cache gives the logits of the whole sequence", () => {
-    const [cpu, there] = pair(dir, device, "nf4").map(adapt) as [Model, Model];
+    const [cpu, there] = pair(dir, device, "nf4").map(suited) as [Model, Model];
     const ids = Array.from(batch.ids.subarray(0, 7));
     using decoder = new Decoder(there, 16);
     decoder.append(ids.slice(0, 5));
@@ -143,7 +123,16 @@ export default function modelSuite(device: DeviceId): void {
 
   test("what cannot be on a device is refused, and nothing is left behind", () => {
     expect(() => loadModel(dir, { precision: "int8", device })).toThrow("precision int8 is for --device cpu");
-    globalThis.gc?.();
+    expect(leaks()).toEqual([]);
+  });
+
+  test("embedding and head in bf16, whatever the checkpoint has, unless the base is f32", () => {
+    for (const precision of ["nf4", "bf16", "f32"] as const) {
+      const model = loadModel(f32, { precision, device });
+      for (const { weight } of [model.embedding, model.head])
+        expect(weight.data).toMatchObject({ dtype: precision === "f32" ? "f32" : "bf16" });
+      freeModel(model);
+    }
   });
 
   test("nothing is leaked", () => {
