@@ -49,3 +49,42 @@ function threadsFromEnvironment(): number {
     throw new RangeError(`QLORA_THREADS must be a whole number from 1 to 1024, got "${value}"`);
   return threads;
 }
+
+/** What an addon with kernels for devices exports: `cuda` has the functions that take arrays on one. */
+export interface DeviceAddon<Kernels> {
+  /** What its kernels were compiled for: nvcc, the emulator, or nothing because there was no nvcc. */
+  cudaBackend: "cuda" | "emu" | "none";
+  cuda: Kernels;
+}
+
+/** There are no kernels for a device: the addon was built without CUDA, or does not load. */
+export class NoCudaError extends Error {
+  override name = "NoCudaError";
+}
+
+/**
+ * Finds the kernels of a package's devices: a GPU's in its own addon, those of "cuda-emu" in `<name>.emu.node`, which is loaded when it
+ * is first asked for.
+ * @returns device → its kernels; throws a NoCudaError where this build has none
+ */
+export function deviceKernels<Kernels>(
+  name: string,
+  url: string,
+  own: object | undefined,
+): (device: number | "cuda-emu") => Kernels {
+  let emulated: DeviceAddon<Kernels> | undefined;
+  return (device) => {
+    const { cuda, cudaBackend } = (own ?? {}) as Partial<DeviceAddon<Kernels>>;
+    if (device !== "cuda-emu") {
+      if (cuda && cudaBackend === "cuda") return cuda;
+      throw new NoCudaError(`@qlora/${name} was built without CUDA: build it where nvcc is, or use typed arrays`);
+    }
+    try {
+      emulated ??= loadAddon<Addon & DeviceAddon<Kernels>>(`${name}.emu`, url);
+    } catch (error) {
+      if (!(error instanceof AddonError)) throw error;
+      throw new NoCudaError(`@qlora/${name} has no kernels for cuda-emu: ${error.message}`);
+    }
+    return emulated.cuda;
+  };
+}

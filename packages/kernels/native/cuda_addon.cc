@@ -1,6 +1,7 @@
 // cuda_addon.cc: the operations on a device for JavaScript, under the names and with the sizes of the CPU's; arrays are device
 // arrays. One source for kernels.node and kernels.emu.node, where they are the exports of `cuda`.
 #include "cuda_addon.h"
+#include "dropout_args.h"
 
 namespace {
 using namespace qlora::cuda;
@@ -113,16 +114,9 @@ void sum_squares(const Napi::CallbackInfo& info) {
 
 void dropout(const Napi::CallbackInfo& info) {
   DeviceArgs args(info);
-  const int64_t n = args.size("n");
-  const double p = args.number("p");
-  const uint64_t high = args.size("seed"), low = args.size("seed"), offset = args.size("offset");
-  const bool accumulate = args.flag("accumulate");
-  if (!(p >= 0 && p < 1))
-    throw Napi::RangeError::New(info.Env(), "p must be at least 0 and below 1, got " + std::to_string(p));
-  if (high > 0xffffffffu || low > 0xffffffffu)
-    throw Napi::RangeError::New(info.Env(), "seed must be two words of 32 bits");
-  const Floats x = floats(info, args, "x", n), y = alike(args, x, "y", n);
-  check(info.Env(), dropout(x, y, n, p, high << 32 | low, offset, accumulate, stream), "dropout");
+  const qlora::DropoutArgs d = qlora::dropout_args(info, args);
+  const Floats x = floats(info, args, "x", d.n), y = alike(args, x, "y", d.n);
+  check(info.Env(), dropout(x, y, d.n, d.p, d.seed, d.offset, d.accumulate, stream), "dropout");
 }
 
 void to_bf16(const Napi::CallbackInfo& info) {

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "chunks.h"
+#include "dropout_args.h"
 #include "kernels.h"
 #include "qlora/napi.h"
 
@@ -42,18 +43,11 @@ Napi::Value sum_squares(const Napi::CallbackInfo& info) {
 
 void dropout(const Napi::CallbackInfo& info) {
   Args args(info);
-  const int64_t n = args.size("n");
-  const double p = args.number("p");
-  const uint64_t high = args.size("seed"), low = args.size("seed"), offset = args.size("offset");
-  const bool accumulate = args.flag("accumulate");
-  if (!(p >= 0 && p < 1))
-    throw Napi::RangeError::New(info.Env(), "p must be at least 0 and below 1, got " + std::to_string(p));
-  if (high > 0xffffffffu || low > 0xffffffffu)
-    throw Napi::RangeError::New(info.Env(), "seed must be two words of 32 bits");
-  const auto x = args.array<float>("x", n), y = args.array<float>("y", n);
+  const DropoutArgs d = dropout_args(info, args);
+  const auto x = args.array<float>("x", d.n), y = args.array<float>("y", d.n);
   const Kernels& kernels = tables<Kernels>.active();
-  for_chunks(n, chunk_elements, [&](int64_t begin, int64_t end) {
-    kernels.dropout(x + begin, y + begin, end - begin, p, high << 32 | low, offset + uint64_t(begin), accumulate);
+  for_chunks(d.n, chunk_elements, [&](int64_t begin, int64_t end) {
+    kernels.dropout(x + begin, y + begin, end - begin, d.p, d.seed, d.offset + uint64_t(begin), d.accumulate);
   });
 }
 

@@ -1,8 +1,8 @@
 // Where an operation runs: on the CPU for typed arrays, on their device for device arrays.
+import { deviceKernels } from "@qlora/cuda-runtime/load";
+import { native, type Operations } from "./native.js";
 
-import type { KernelAddon } from "@qlora/cuda-runtime";
-import { AddonError, loadAddon } from "@qlora/cuda-runtime/load";
-import { type Native, native, type Operations } from "./native.js";
+export { NoCudaError } from "@qlora/cuda-runtime/load";
 
 /** An array on a device: `DeviceArray` of @qlora/cuda-runtime. */
 export interface DeviceArray {
@@ -27,34 +27,11 @@ export type Halves = Uint16Array | DeviceArray;
 export type Weights = Float32Array | Uint16Array | DeviceArray;
 
 type Any = Operations<Floats, Ints, Halves, Weights>;
-type CudaAddon = KernelAddon & { cuda: Any };
 
-/** There are no kernels for the device of an array: the addon was built without CUDA, or does not load. */
-export class NoCudaError extends Error {
-  override name = "NoCudaError";
-}
+const onDevice = deviceKernels<Any>("kernels", import.meta.url, native);
 
-/** The operations for the arrays of a call, told by its first one. */
+/** The operations for the arrays of a call, told by its first one. @throws {NoCudaError} when this build has none for its device */
 export function operations(array: unknown): Any {
   if (ArrayBuffer.isView(array) || typeof array !== "object" || array === null || !("device" in array)) return native;
-  return array.device === "cuda-emu" ? emulated() : gpu();
-}
-
-let emulation: CudaAddon | undefined;
-
-/** kernels.emu.node, loaded when it is first needed. */
-function emulated(): Any {
-  try {
-    emulation ??= loadAddon<CudaAddon>("kernels.emu", import.meta.url);
-  } catch (error) {
-    if (!(error instanceof AddonError)) throw error;
-    throw new NoCudaError(`@qlora/kernels has no kernels for cuda-emu: ${error.message}`);
-  }
-  return emulation.cuda;
-}
-
-function gpu(): Any {
-  const { cuda, cudaBackend } = native as Native & Partial<CudaAddon>;
-  if (cuda && cudaBackend === "cuda") return cuda;
-  throw new NoCudaError("@qlora/kernels was built without CUDA: build it where nvcc is, or use typed arrays");
+  return onDevice(array.device as DeviceArray["device"]);
 }

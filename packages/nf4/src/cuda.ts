@@ -1,6 +1,8 @@
 // The kernels that work on a device's arrays: nf4.node's on GPUs, nf4.emu.node's on the emulated device.
 import type { DeviceArray, kernelArguments } from "./device.js";
-import { loadEmulated, native } from "./native.js";
+import { cudaKernels } from "./native.js";
+
+export { NoCudaError } from "./native.js";
 
 type Tensor = ReturnType<typeof kernelArguments>;
 
@@ -44,28 +46,6 @@ export interface CudaKernels {
     ...args: [...Tensor, scratch: DeviceArray | null, dense: DeviceArray | null]
   ): void;
   cublas(): Cublas;
-}
-
-/** An addon with kernels for a device. */
-export interface CudaAddon {
-  cudaBackend: "cuda" | "emu" | "none";
-  cuda: CudaKernels;
-}
-
-/** There are no kernels for a device: the addon was built without CUDA, or does not load. */
-export class NoCudaError extends Error {
-  override name = "NoCudaError";
-}
-
-/** The kernels of a device. @throws {NoCudaError} when this build has none. */
-export function cudaKernels(device: DeviceArray["device"]): CudaKernels {
-  if (device === "cuda-emu") {
-    const emulated = loadEmulated();
-    if (emulated) return emulated.cuda;
-    throw new NoCudaError("@qlora/nf4 has no kernels for cuda-emu here: nf4.emu.node does not load");
-  }
-  if (native?.cudaBackend === "cuda") return native.cuda;
-  throw new NoCudaError("@qlora/nf4 was built without CUDA: build it where nvcc is, or use typed arrays");
 }
 
 /**

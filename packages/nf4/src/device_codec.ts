@@ -1,6 +1,5 @@
 // quantize and dequantize on a device.
 import { levels, signedScale } from "./codebooks.js";
-import { cudaKernels } from "./cuda.js";
 import {
   type Alloc,
   checkArray,
@@ -11,6 +10,7 @@ import {
   kernelArguments,
 } from "./device.js";
 import { dynamicMapSigned } from "./dynamic-map.js";
+import { cudaKernels } from "./native.js";
 import { checkLength, plan } from "./plan.js";
 import { blocks } from "./shape.js";
 import type { QuantizeOptions } from "./types.js";

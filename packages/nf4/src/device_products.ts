@@ -1,5 +1,5 @@
 // Products with 4-bit weights on a device.
-import { cudaKernels } from "./cuda.js";
+
 import {
   checkArray,
   checkDeviceTensor,
@@ -7,6 +7,7 @@ import {
   type DeviceQuantizedTensor,
   kernelArguments,
 } from "./device.js";
+import { cudaKernels } from "./native.js";
 
 export interface DeviceProductOptions {
   /** Written and returned, in f32 or bf16; exactly as long as the result. It must not overlap the input. */

@@ -1,5 +1,11 @@
 // What stands for native.ts in a browser bundle: there is no addon.
 import type { Native } from "./native.js";
 
+export class NoCudaError extends Error {
+  override name = "NoCudaError";
+}
+
 export const native: Native | undefined = undefined;
-export const loadEmulated = (): undefined => undefined;
+export const cudaKernels = (): never => {
+  throw new NoCudaError("@qlora/nf4 has no kernels for devices in a browser");
+};

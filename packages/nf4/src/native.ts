@@ -1,8 +1,10 @@
 // The kernels: the addon where one loads, plain TypeScript (reference.ts) where none does.
-import { type Addon, AddonError, loadAddon } from "@qlora/cuda-runtime/load";
-import type { CudaAddon } from "./cuda.js";
+import { type Addon, AddonError, type DeviceAddon, deviceKernels, loadAddon } from "@qlora/cuda-runtime/load";
+import type { CudaKernels } from "./cuda.js";
 import type * as products from "./products_reference.js";
 import type * as reference from "./reference.js";
+
+export { NoCudaError } from "@qlora/cuda-runtime/load";
 
 /** The codec's kernels; reference.ts documents each. */
 export type CodecKernels = typeof reference;
@@ -11,26 +13,21 @@ export type CodecKernels = typeof reference;
 export type ProductKernels = typeof products;
 
 /** The addon: the kernels of this package and what sets them. */
-export interface Native extends Addon, CodecKernels, ProductKernels, CudaAddon {
+export interface Native extends Addon, CodecKernels, ProductKernels, DeviceAddon<CudaKernels> {
   simd(): string;
   setSimd(name: string): void;
   simds(): string[];
 }
 
 /** The addon, or undefined where none loads. */
-export const native: Native | undefined = load<Native>("nf4");
+export const native: Native | undefined = load();
 
-let emulated: (Addon & CudaAddon) | undefined;
+/** The kernels of a device. @throws {NoCudaError} when this build has none */
+export const cudaKernels = deviceKernels<CudaKernels>("nf4", import.meta.url, native);
 
-/** The addon whose kernels run on the emulated device, loaded when first needed, or undefined where it does not load. */
-export function loadEmulated(): CudaAddon | undefined {
-  emulated ??= load<Addon & CudaAddon>("nf4.emu");
-  return emulated;
-}
-
-function load<T extends Addon>(name: string): T | undefined {
+function load(): Native | undefined {
   try {
-    return loadAddon<T>(name, import.meta.url);
+    return loadAddon<Native>("nf4", import.meta.url);
   } catch (error) {
     if (!(error instanceof AddonError)) throw error;
     return undefined;

@@ -1,15 +1,15 @@
 // Optimisers on the emulated device: the device's suite in every order of threads, and what is wrong to ask for.
-import { CudaOutOfMemoryError, emulations, leaks, toDevice } from "@qlora/cuda-runtime";
+import { CudaOutOfMemoryError, emulations, type KernelAddon, leaks, loadAddon, toDevice } from "@qlora/cuda-runtime";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
-import { emulated } from "../src/cuda.js";
 import { AdamW, DeviceState, MemoryState } from "../src/index.js";
 import suite from "./cuda/optimizers.suite.js";
 import { parameter } from "./inputs.js";
 
 const device = "cuda-emu";
+const addon = loadAddon<KernelAddon>("paged-optim.emu", import.meta.url);
 
 describe.each(emulations)("$schedule, $copies copies", ({ schedule, copies }) => {
-  beforeAll(() => emulated().setEmulation!(schedule, copies, 1));
+  beforeAll(() => addon.setEmulation!(schedule, copies, 1));
   suite(device);
 });
 

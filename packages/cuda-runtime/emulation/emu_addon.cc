@@ -1,4 +1,5 @@
-// emu_addon.cc: the module of paged-optim.emu.node: the kernels on the emulated device alone.
+// emu_addon.cc: the module <name>.emu.node of a package whose cuda_addon.cc defines export_cuda: its kernels on the emulated device
+// alone.
 #include "qlora/napi.h"
 
 void export_cuda(Napi::Env env, Napi::Object exports);
@@ -10,4 +11,4 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   return exports;
 }
 }  // namespace
-NODE_API_MODULE(paged_optim, init)
+NODE_API_MODULE(emu, init)
