@@ -1,6 +1,6 @@
 // The estimate of a GPU's memory: the issue's bars for LLaMA, and where the optimiser's state goes. Peaks of real runs on a GPU
 // are not compared here: none was measured yet.
-import { byteSize, estimateDeviceMemory, parseConfig } from "@qlora/trainer";
+import { estimateDeviceMemory, parseByteSize, parseConfig } from "@qlora/trainer";
 import { describe, expect, test } from "vitest";
 import { shapeOf } from "../src/shapes.js";
 
@@ -43,7 +43,11 @@ test("the state stays on the device as far as it fits, and altogether when it mu
 });
 
 test("sizes with units", () => {
-  expect([byteSize("24GiB"), byteSize("1.5 GB"), byteSize("512MiB")]).toEqual([24 * gib, 1.5e9, 2 ** 29]);
-  expect(() => byteSize("24")).toThrow('"24" is not a size with a unit, such as 24GiB');
+  expect([parseByteSize("24GiB"), parseByteSize("1.5 GB"), parseByteSize("512MiB")]).toEqual([
+    24 * gib,
+    1.5e9,
+    2 ** 29,
+  ]);
+  expect(() => parseByteSize("24")).toThrow('"24" is not a size with a unit, such as 24GiB');
   expect(() => parseConfig({ model: "m", data: "d", output: "o", gpuMemory: "lots" })).toThrow(/24GiB/);
 });

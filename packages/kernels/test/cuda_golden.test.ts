@@ -1,8 +1,9 @@
 // The operations on the emulated device against PyTorch and transformers (conformance/kernels_golden.py).
 import { leaks } from "@qlora/cuda-runtime";
 import { afterAll, describe, expect, test } from "vitest";
-import { expectClose, FEW_ROUNDINGS, FLOAT32_SUMS, f32, golden, i32 } from "./compare.js";
+import { expectClose, FEW_ROUNDINGS, FLOAT32_SUMS, f32, golden } from "./compare.js";
 import { BF16, DEVICE_EXP, onDevice, places } from "./device.js";
+import { checkAttention, checkBf16, checkCrossEntropy, checkEmbedding } from "./golden_checks.js";
 
 afterAll(() => expect(leaks()).toEqual([]));
 
@@ -35,20 +36,7 @@ describe.each([...new Set(places.map(({ device }) => device))])("%s", (device) =
   });
 
   each("attention", (c) => {
-    const { heads, kvHeads, headDim, scale } = c;
-    if (headDim % 8 !== 0) return;
-    const [q, keys, v, dout] = [f32(c.q), f32(c.k), f32(c.v), f32(c.dout)];
-    const [cuQ, cuK] = [i32(c.cuQ), i32(c.cuK)];
-    const options = { heads, kvHeads, headDim, scale };
-    const [out, lse] = [new Float32Array(q.length), new Float32Array(c.lse.length)];
-    k.attention(q, keys, v, out, lse, cuQ, cuK, options);
-    expectClose(out, c.out, BF16_INPUTS);
-    expectClose(lse, c.lse, BF16_INPUTS);
-    const [dq, dk, dv] = [new Float32Array(q.length), new Float32Array(keys.length), new Float32Array(v.length)];
-    k.attentionBackward(dout, q, keys, v, out, lse, cuQ, dq, dk, dv, { ...options, cuK });
-    expectClose(dq, c.dq, BF16_INPUTS);
-    expectClose(dk, c.dk, BF16_INPUTS);
-    expectClose(dv, c.dv, BF16_INPUTS);
+    if (c.headDim % 8 === 0) checkAttention(k, c, BF16_INPUTS);
   });
 
   each("swiglu", ({ n, ...c }) => {
@@ -60,29 +48,9 @@ describe.each([...new Set(places.map(({ device }) => device))])("%s", (device) =
     expectClose(up, c.dup, DEVICE_EXP);
   });
 
-  each("cross_entropy", ({ m, v, scale, ...c }) => {
-    const [logits, losses] = [f32(c.logits), new Float32Array(m)];
-    k.crossEntropy(logits, i32(c.labels), losses, { m, v, scale });
-    expectClose(losses, c.losses, DEVICE_EXP);
-    expectClose(logits, c.dlogits, DEVICE_EXP, { terms: scale });
-  });
+  each("cross_entropy", (c) => checkCrossEntropy(k, c, DEVICE_EXP));
 
-  each("embedding", ({ m, d, vocab, ...c }) => {
-    const [y, dtable] = [new Float32Array(m * d), new Float32Array(vocab * d)];
-    k.embedding(i32(c.ids), f32(c.table), y, { m, d, vocab });
-    expect(y).toEqual(f32(c.y));
-    k.embeddingBackward(i32(c.ids), f32(c.dy), dtable, { m, d, vocab });
-    expectClose(dtable, c.dtable, FEW_ROUNDINGS);
-  });
+  each("embedding", (c) => checkEmbedding(k, c));
 
-  each("bf16", (c) => {
-    const x = new Float32Array(Uint32Array.from(c.bits).buffer);
-    const [y, back] = [new Uint16Array(x.length), new Float32Array(x.length)];
-    k.toBf16(x, y, { n: x.length });
-    k.fromBf16(y, back, { n: x.length });
-    c.bf16.forEach((bits: number, i: number) => {
-      if (c.isNaN[i]) expect(back[i]).toBeNaN();
-      else expect(y[i]).toBe(bits);
-    });
-  });
+  each("bf16", (c) => checkBf16(k, c));
 });

@@ -3,7 +3,8 @@
 import { afterAll, describe, expect, test } from "vitest";
 import * as kernels from "../src/index.js";
 import * as reference from "../src/reference.js";
-import { expectClose, FEW_ROUNDINGS, FLOAT32_SUMS, f32, golden, i32 } from "./compare.js";
+import { expectClose, FEW_ROUNDINGS, FLOAT32_SUMS, f32, golden } from "./compare.js";
+import { checkAttention, checkBf16, checkCrossEntropy, checkEmbedding } from "./golden_checks.js";
 
 const best = kernels.simd();
 afterAll(() => kernels.setSimd(best));
@@ -67,21 +68,7 @@ describe.each([...kernels.simds(), "reference"])("%s", (simd) => {
     expectClose(x, c.y, FEW_ROUNDINGS);
   });
 
-  each("attention", (c) => {
-    const [q, keys, v, dout] = [f32(c.q), f32(c.k), f32(c.v), f32(c.dout)];
-    const [cuQ, cuK] = [i32(c.cuQ), i32(c.cuK)];
-    const { heads, kvHeads, headDim, scale } = c;
-    const options = { heads, kvHeads, headDim, scale };
-    const [out, lse] = [new Float32Array(q.length), new Float32Array(c.lse.length)];
-    k.attention(q, keys, v, out, lse, cuQ, cuK, options);
-    expectClose(out, c.out, FLOAT32_SUMS);
-    expectClose(lse, c.lse, FLOAT32_SUMS);
-    const [dq, dk, dv] = [new Float32Array(q.length), new Float32Array(keys.length), new Float32Array(v.length)];
-    k.attentionBackward(dout, q, keys, v, out, lse, cuQ, dq, dk, dv, { ...options, cuK });
-    expectClose(dq, c.dq, FLOAT32_SUMS);
-    expectClose(dk, c.dk, FLOAT32_SUMS);
-    expectClose(dv, c.dv, FLOAT32_SUMS);
-  });
+  each("attention", (c) => checkAttention(k, c, FLOAT32_SUMS));
 
   each("swiglu", ({ n, ...c }) => {
     const [y, dgate, dup] = [new Float32Array(n), new Float32Array(n), new Float32Array(n)];
@@ -92,30 +79,9 @@ describe.each([...kernels.simds(), "reference"])("%s", (simd) => {
     expectClose(dup, c.dup, FEW_ROUNDINGS);
   });
 
-  each("cross_entropy", ({ m, v, scale, ...c }) => {
-    const [logits, losses] = [f32(c.logits), new Float32Array(m)];
-    k.crossEntropy(logits, i32(c.labels), losses, { m, v, scale });
-    expectClose(losses, c.losses, FEW_ROUNDINGS);
-    expectClose(logits, c.dlogits, FEW_ROUNDINGS, { terms: scale });
-  });
+  each("cross_entropy", (c) => checkCrossEntropy(k, c, FEW_ROUNDINGS));
 
-  each("embedding", ({ m, d, vocab, ...c }) => {
-    const [y, dtable] = [new Float32Array(m * d), new Float32Array(vocab * d)];
-    k.embedding(i32(c.ids), f32(c.table), y, { m, d, vocab });
-    expect(y).toEqual(f32(c.y));
-    k.embeddingBackward(i32(c.ids), f32(c.dy), dtable, { m, d, vocab });
-    expectClose(dtable, c.dtable, FEW_ROUNDINGS);
-  });
+  each("embedding", (c) => checkEmbedding(k, c));
 
-  each("bf16", (c) => {
-    const x = new Float32Array(Uint32Array.from(c.bits).buffer);
-    const y = new Uint16Array(x.length);
-    k.toBf16(x, y, { n: x.length });
-    const back = new Float32Array(x.length);
-    k.fromBf16(y, back, { n: x.length });
-    c.bf16.forEach((bits: number, i: number) => {
-      if (c.isNaN[i]) expect(back[i]).toBeNaN();
-      else expect(y[i]).toBe(bits);
-    });
-  });
+  each("bf16", (c) => checkBf16(k, c));
 });

@@ -1,6 +1,15 @@
 // What a run will need of a GPU's memory, part by part, before anything is loaded; and how much of the optimiser's state stays there.
 import { linearKeys, linearShape } from "@qlora/transformer";
-import { type EstimateInput, logitsRows, type MemoryEstimate, product, trainedSizes, weightBytes } from "./estimate.js";
+import {
+  activationsPart,
+  type EstimateInput,
+  logitsRows,
+  type MemoryEstimate,
+  product,
+  trainedPart,
+  trainedSizes,
+  weightBytes,
+} from "./estimate.js";
 import { basePrecision } from "./schema.js";
 
 /** Bytes on the device by part; `total` is the expected peak of the whole process there. */
@@ -48,17 +57,9 @@ export function estimateDeviceMemory(input: DeviceEstimateInput): DeviceEstimate
         model.maxPositions * headDim * 4,
       note: `linear layers in ${precision}, embedding and head in ${dense * 8} bits`,
     },
-    {
-      name: full ? "gradients" : "adapters",
-      bytes: full ? trained * 4 : trained * 8,
-      note: full ? "f32" : `rank ${rank}, f32, with gradients`,
-    },
+    trainedPart(trained, rank),
     { name: "block inputs", bytes: layers * t * d * 2, note: `${t} tokens × ${layers} layers` },
-    {
-      name: "activations",
-      bytes: kept * (config.gradientCheckpointing ? 1 : layers),
-      note: config.gradientCheckpointing ? "of one block" : "of every block",
-    },
+    activationsPart(kept, config.gradientCheckpointing ? 1 : layers),
     {
       name: "scratch",
       bytes: scratch + decoded,

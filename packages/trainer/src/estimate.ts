@@ -77,11 +77,7 @@ export function estimateMemory(input: EstimateInput): MemoryEstimate {
         ? "what is not in the mapped file"
         : `linear layers in ${precision}, embedding and head in ${dense * 8} bits`,
     },
-    {
-      name: full ? "gradients" : "adapters",
-      bytes: full ? trained * 4 : trained * 8,
-      note: full ? "f32" : `rank ${rank}, f32, with gradients`,
-    },
+    trainedPart(trained, rank),
     {
       name: "optimiser",
       bytes: inMemory,
@@ -91,11 +87,7 @@ export function estimateMemory(input: EstimateInput): MemoryEstimate {
           : config.optimizer,
     },
     { name: "block inputs", bytes: layers * t * d * 4, note: `${t} tokens × ${layers} layers` },
-    {
-      name: "activations",
-      bytes: kept * (config.gradientCheckpointing ? 1 : layers),
-      note: config.gradientCheckpointing ? "of one block" : "of every block",
-    },
+    activationsPart(kept, config.gradientCheckpointing ? 1 : layers),
     {
       name: "scratch",
       bytes: scratch + decoded,
@@ -127,6 +119,19 @@ export function estimateDisk(
   const small = 4 * 2 ** 20; // log, pictures, configuration
   return checkpoints * (elements * 4 + state) + pages + elements * 4 + small;
 }
+
+/** What trains beside the weights, f32 on every device: adapters (rank > 0) with gradients, or the gradients of all weights. */
+export const trainedPart = (elements: number, rank: number) =>
+  rank > 0
+    ? { name: "adapters", bytes: elements * 8, note: `rank ${rank}, f32, with gradients` }
+    : { name: "gradients", bytes: elements * 4, note: "f32" };
+
+/** Activations that the backward pass needs, of as many blocks as keep them at once. */
+export const activationsPart = (ofABlock: number, blocks: number) => ({
+  name: "activations",
+  bytes: ofABlock * blocks,
+  note: blocks === 1 ? "of one block" : "of every block",
+});
 
 /** Rows of logits that exist at once. */
 export const logitsRows = (targets: number, vocabSize: number) =>

@@ -1,6 +1,6 @@
 // Before anything is loaded: does the run fit this machine, and if not, what would make it fit?
 import type { ModelConfig } from "@qlora/transformer";
-import { byteSize } from "./byte-size.js";
+import { parseByteSize } from "./byte-size.js";
 import { TrainError } from "./error.js";
 import { estimateMemory, type MemoryEstimate } from "./estimate.js";
 import { type DeviceEstimate, estimateDeviceMemory } from "./estimate-device.js";
@@ -15,8 +15,8 @@ export interface Requirements {
   passSize: PassSize;
   /** Resident memory of the process so far. */
   process: number;
-  /** The checkpoint holds its weights so that they can be mapped. */
-  mappable: boolean;
+  /** Whether the checkpoint holds its weights so that they can be mapped; asked only when the run does not fit. */
+  mappable: () => boolean;
   /** Free bytes of the GPU where the run computes. */
   deviceMemory?: number;
 }
@@ -31,7 +31,7 @@ export function estimateRun({
 }: Requirements): MemoryEstimate | DeviceEstimate {
   if (config.device === "cpu") return estimateMemory({ model, config, ...passSize(config), process });
   const gpuMemory = Math.min(
-    config.gpuMemory === undefined ? Number.POSITIVE_INFINITY : byteSize(config.gpuMemory),
+    config.gpuMemory === undefined ? Number.POSITIVE_INFINITY : parseByteSize(config.gpuMemory),
     deviceMemory ?? Number.POSITIVE_INFINITY,
   );
   return estimateDeviceMemory({ model, config, ...passSize(config), gpuMemory });
@@ -64,10 +64,11 @@ export function* lighter(config: TrainConfig, mappable: boolean): Generator<Chan
 
 /** @throws {TrainError} NO_MEMORY with the knobs that would make it fit, nearest first */
 export function refuseMemory(requirements: Requirements, available: number): void {
-  const { config, mappable } = requirements;
+  const { config } = requirements;
   const total = (changed: TrainConfig) => estimateRun({ ...requirements, config: changed }).total;
   const needed = total(config);
   if (needed <= available) return;
+  const mappable = requirements.mappable();
   const fits = new Map<string, string>();
   const text = (change: Change) =>
     Object.entries(change)

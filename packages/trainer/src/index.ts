@@ -1,6 +1,6 @@
 // @qlora/trainer: configuration, the loop, checkpoints, events.
 export { attachAdapter, loraConfig, makeTrainable } from "./adapters.js";
-export { byteSize } from "./byte-size.js";
+export { parseByteSize } from "./byte-size.js";
 export { type CheckpointContents, type CheckpointState, checkpointSteps, writeCheckpoint } from "./checkpoint.js";
 export { ConfigError, formatConfig, parseConfig, readConfigFile, suggestion } from "./config.js";
 export { describeReport, loadData, type TrainingData } from "./dataset.js";

@@ -16,7 +16,6 @@ import {
   trainables,
 } from "@qlora/transformer";
 import { makeTrainable } from "./adapters.js";
-import { checkpointSteps } from "./checkpoint.js";
 import { parseConfig } from "./config.js";
 import { describeReport, loadData, type TrainingData } from "./dataset.js";
 import { deviceError } from "./device.js";
@@ -37,7 +36,7 @@ export interface RunOptions {
 /** Trains as its configuration says. `for await (const event of trainer.run())` does the work. */
 export class Trainer {
   readonly config: TrainConfig;
-  /** The model, once `run` has loaded it. */
+  /** The model, once `run` has loaded it; what it had on a device is freed when the run ends. */
   model: Model | undefined;
   /** The data, once `run` has read it. */
   data: TrainingData | undefined;
@@ -78,7 +77,7 @@ export class Trainer {
       config,
       passSize: (changed: TrainConfig) => passSize(data.training, changed),
       process: resident,
-      mappable: isMappable(config.model, basePrecision(config)),
+      mappable: () => isMappable(config.model, basePrecision(config)),
       ...(device === "cpu" ? {} : { deviceMemory: memInfo(device).free }),
     };
     const estimate = estimateRun(requirements);
@@ -129,8 +128,7 @@ export class Trainer {
         signal,
       }).go();
     } catch (error) {
-      const [step] = checkpointSteps(folder.checkpoints);
-      throw deviceError(error, device, step === undefined ? undefined : `checkpoint step-${step}`);
+      throw deviceError(error, device, folder.checkpoints);
     } finally {
       if (this.model) freeModel(this.model);
       folder.close();

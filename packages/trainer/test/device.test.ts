@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { leaks } from "@qlora/cuda-runtime";
 import { afterEach, expect, test } from "vitest";
-import type { StepEvent } from "../src/index.js";
+import type { DeviceEstimate, StepEvent } from "../src/index.js";
 import { folder, result, tinyRun, train } from "./shared.js";
 
 /** Relative difference of a loss: activations on a device are bf16, 2⁻⁸ between neighbours, and six steps follow one another. */
@@ -49,7 +49,7 @@ test("state beyond gpu_memory lies on the host, and changes no bit", async () =>
   await train(options);
   const output = join(dir, "paged");
   const events = await train({ ...options, output, gpuMemory: "514MiB" });
-  const memory = events.find((event) => event.type === "memory");
-  expect(memory).toMatchObject({ estimate: { stateOnHost: expect.any(Number) } });
+  const memory = events.find((event) => event.type === "memory")!;
+  expect((memory.estimate as DeviceEstimate).stateOnHost).toBeGreaterThan(0);
   expect(result(output, 6).adapter).toEqual(result(options.output, 6).adapter);
 });

@@ -1,5 +1,5 @@
 // qlora estimate: memory of a run, part by part, before anything is loaded.
-import { byteSize as bytesOf, estimateDeviceMemory, estimateMemory, trainSchema } from "@qlora/trainer";
+import { estimateDeviceMemory, estimateMemory, parseByteSize, trainSchema } from "@qlora/trainer";
 import { modelParameters, readModelConfig } from "@qlora/transformer";
 import { z } from "zod";
 import { command } from "../command.js";
@@ -57,7 +57,7 @@ export const estimateCommand = command({
     if (seq > config.maxPositions)
       throw new UsageError(`--seq ${seq} is longer than the model's context of ${config.maxPositions}`);
     const input = { model: config, config: { ...rest, loraR: rank }, tokens };
-    const limit = gpuMemory === undefined ? undefined : bytesOf(gpuMemory);
+    const limit = gpuMemory === undefined ? undefined : parseByteSize(gpuMemory);
     const estimate =
       device === "cpu"
         ? estimateMemory(input)

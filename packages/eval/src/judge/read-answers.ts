@@ -1,7 +1,7 @@
 // Answers to judge, read from files: those of `collectAnswers`, or any `{question_id, text}` a line.
-import { readdirSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { EvaluationError } from "../errors.js";
+import { filesOf } from "../files.js";
 import { readRecords } from "../records.js";
 
 /**
@@ -11,7 +11,7 @@ import { readRecords } from "../records.js";
  */
 export function readAnswers(paths: readonly string[]): Map<string, Map<number, string>> {
   const answers = new Map<string, Map<number, string>>();
-  for (const path of paths.flatMap(filesOf))
+  for (const path of paths.flatMap(answerFiles))
     for (const { value, line } of readRecords(path)) {
       const { question_id: id, text, system = basename(path).replace(/\.jsonl?$/, "") } = value;
       const where = { path, line };
@@ -25,15 +25,8 @@ export function readAnswers(paths: readonly string[]): Map<string, Map<number, s
   return answers;
 }
 
-function filesOf(path: string): string[] {
-  let folder: boolean;
-  try {
-    folder = statSync(path).isDirectory();
-  } catch (error) {
-    throw new EvaluationError("NOT_FOUND", `cannot be read (${(error as NodeJS.ErrnoException).code})`, { path });
-  }
-  if (!folder) return [path];
-  const files = readdirSync(path).filter((name) => name.endsWith(".jsonl"));
+function answerFiles(path: string): string[] {
+  const files = filesOf(path, /\.jsonl$/);
   if (files.length === 0) throw new EvaluationError("BAD_QUESTION", "holds no .jsonl files of answers", { path });
-  return files.sort().map((name) => join(path, name));
+  return files;
 }

@@ -1,7 +1,7 @@
 // Rating files: the released GPT-4 judgments, the compact fixture made of them, and the files this package's judge writes.
-import { readdirSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { EvaluationError } from "../errors.js";
+import { filesOf } from "../files.js";
 import { parseScores, parseVerdict } from "../judge/verdict.js";
 import { type Line, readRecords, readTextFile } from "../records.js";
 import { parseCompact } from "./compact.js";
@@ -49,7 +49,7 @@ export interface Ratings {
  * @throws EvaluationError NOT_FOUND, BAD_JSON, BAD_RATING, BAD_NAMES (answer ids contradict the file names), NO_RATINGS
  */
 export function readRatings(path: string, { recover = false }: ReadRatingsOptions = {}): Ratings {
-  const paths = ratingPaths(path);
+  const paths = filesOf(path, /\.jsonl?$/, 3);
   const ratings: Ratings = { relative: [], pairwise: [], ignored: [] };
   const named: Released[] = [];
   for (const file of paths) {
@@ -75,26 +75,6 @@ export function readRatings(path: string, { recover = false }: ReadRatingsOption
     throw new EvaluationError("NO_RATINGS", "holds no rating files (JSON Lines with `score`)", { path });
   }
   return ratings;
-}
-
-function ratingPaths(path: string): string[] {
-  let isFolder: boolean;
-  try {
-    isFolder = statSync(path).isDirectory();
-  } catch (error) {
-    throw new EvaluationError("NOT_FOUND", `cannot be read (${(error as NodeJS.ErrnoException).code})`, { path });
-  }
-  if (!isFolder) return [path];
-  const found: string[] = [];
-  const walk = (folder: string, depth: number) => {
-    for (const entry of readdirSync(folder, { withFileTypes: true })) {
-      const full = join(folder, entry.name);
-      if (entry.isDirectory() && depth < 3) walk(full, depth + 1);
-      else if (entry.isFile() && /\.jsonl?$/.test(entry.name)) found.push(full);
-    }
-  };
-  walk(path, 1);
-  return found.sort();
 }
 
 interface Released {
