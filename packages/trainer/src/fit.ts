@@ -1,6 +1,5 @@
 // Before anything is loaded: does the run fit this machine, and if not, what would make it fit?
 import type { ModelConfig } from "@qlora/transformer";
-import { parseByteSize } from "./byte-size.js";
 import { TrainError } from "./error.js";
 import { estimateMemory, type MemoryEstimate } from "./estimate.js";
 import { type DeviceEstimate, estimateDeviceMemory } from "./estimate-device.js";
@@ -17,7 +16,7 @@ export interface Requirements {
   process: number;
   /** Whether the checkpoint holds its weights so that they can be mapped; asked only when the run does not fit. */
   mappable: () => boolean;
-  /** Free bytes of the GPU where the run computes. */
+  /** Bytes of the GPU that the run may take: what is free of it, within `gpu_memory`. */
   deviceMemory?: number;
 }
 
@@ -30,11 +29,8 @@ export function estimateRun({
   deviceMemory,
 }: Requirements): MemoryEstimate | DeviceEstimate {
   if (config.device === "cpu") return estimateMemory({ model, config, ...passSize(config), process });
-  const gpuMemory = Math.min(
-    config.gpuMemory === undefined ? Number.POSITIVE_INFINITY : parseByteSize(config.gpuMemory),
-    deviceMemory ?? Number.POSITIVE_INFINITY,
-  );
-  return estimateDeviceMemory({ model, config, ...passSize(config), gpuMemory });
+  const limit = deviceMemory === undefined ? {} : { gpuMemory: deviceMemory };
+  return estimateDeviceMemory({ model, config, ...passSize(config), ...limit });
 }
 
 type Change = Partial<TrainConfig>;

@@ -16,6 +16,7 @@ import {
   trainables,
 } from "@qlora/transformer";
 import { makeTrainable } from "./adapters.js";
+import { parseByteSize } from "./byte-size.js";
 import { parseConfig } from "./config.js";
 import { describeReport, loadData, type TrainingData } from "./dataset.js";
 import { deviceError } from "./device.js";
@@ -72,17 +73,20 @@ export class Trainer {
 
     const order = stepOrder(data.training, config);
     const resident = process.memoryUsage().rss;
+    const { maxMemory, gpuMemory } = config;
+    const available =
+      device === "cpu"
+        ? Math.min(availableMemory() + resident, (maxMemory ?? Number.POSITIVE_INFINITY) * 2 ** 20)
+        : Math.min(memInfo(device).free, gpuMemory === undefined ? Number.POSITIVE_INFINITY : parseByteSize(gpuMemory));
     const requirements = {
       model: modelConfig,
       config,
       passSize: (changed: TrainConfig) => passSize(data.training, changed),
       process: resident,
       mappable: () => isMappable(config.model, basePrecision(config)),
-      ...(device === "cpu" ? {} : { deviceMemory: memInfo(device).free }),
+      ...(device === "cpu" ? {} : { deviceMemory: available }),
     };
     const estimate = estimateRun(requirements);
-    const left = requirements.deviceMemory ?? availableMemory() + resident;
-    const available = config.maxMemory === undefined ? left : Math.min(left, config.maxMemory * 2 ** 20);
     const replaced = folderBytes(folder.checkpoints) + folderBytes(folder.best);
     const needed = Math.max(0, estimateDisk({ model: modelConfig, config, tokens: 0 }) - replaced);
     const disk = { needed, free: freeBytes(config.output) };

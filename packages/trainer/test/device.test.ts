@@ -14,6 +14,9 @@ afterEach(() => expect(leaks()).toEqual([]));
 const losses = (events: Awaited<ReturnType<typeof train>>) =>
   events.filter((event): event is StepEvent => event.type === "step").map(({ loss }) => loss);
 
+const estimateOf = (events: Awaited<ReturnType<typeof train>>) =>
+  events.find((event) => event.type === "memory")!.estimate as DeviceEstimate;
+
 test.each([
   { optimizer: "paged-adamw-32bit" },
   { optimizer: "adamw-8bit", method: "lora" },
@@ -46,10 +49,18 @@ test("a resumed run is bit for bit the one that was not interrupted; a checkpoin
 test("state beyond gpu_memory lies on the host, and changes no bit", async () => {
   const dir = folder();
   const options = tinyRun(dir, { device });
-  await train(options);
+  const whole = estimateOf(await train(options));
+  expect(whole.stateOnHost).toBe(0);
   const output = join(dir, "paged");
-  const events = await train({ ...options, output, gpuMemory: "514MiB" });
-  const memory = events.find((event) => event.type === "memory")!;
-  expect((memory.estimate as DeviceEstimate).stateOnHost).toBeGreaterThan(0);
+  // A third of the state fits, whatever the rest takes.
+  const bytes = whole.total - (whole.stateOnDevice * 2) / 3;
+  const paged = estimateOf(await train({ ...options, output, gpuMemory: `${bytes / 1e6}MB` }));
+  expect(paged.stateOnDevice).toBeGreaterThan(0);
+  expect(paged.stateOnHost).toBeGreaterThan(whole.stateOnDevice / 2);
   expect(result(output, 6).adapter).toEqual(result(options.output, 6).adapter);
+});
+
+test("a run that does not fit gpu_memory is refused before anything is loaded", async () => {
+  const options = tinyRun(folder(), { device, gpuMemory: "100MiB" });
+  await expect(train(options)).rejects.toMatchObject({ code: "NO_MEMORY", message: /needs 513 MiB .* 100 MiB/ });
 });

@@ -68,12 +68,15 @@ describe("a run that does not fit memory", () => {
     makeData(join(dir, "data.jsonl"), 300);
     const all = tinyRun(dir, { loraR: 64, ...options });
     let needed = 0;
-    const stop = new AbortController();
-    await train(all, stop.signal, (event) => {
-      if (event.type !== "memory") return;
-      needed = event.estimate.total;
-      stop.abort();
-    });
+    // Twice: what earlier tests left is collected meanwhile, and counts as the process's memory until then.
+    for (let i = 0; i < 2; i++) {
+      const stop = new AbortController();
+      await train(all, stop.signal, (event) => {
+        if (event.type !== "memory") return;
+        needed = event.estimate.total;
+        stop.abort();
+      });
+    }
     const seen: string[] = [];
     const maxMemory = Math.ceil(needed / 2 ** 20) - over;
     const error = await train({ ...all, output: join(dir, "refused"), maxMemory }, undefined, ({ type }) =>
