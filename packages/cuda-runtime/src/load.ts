@@ -57,33 +57,30 @@ export interface DeviceAddon<Kernels> {
   cuda: Kernels;
 }
 
-/** There are no kernels for a device: the addon was built without CUDA, or does not load. */
-export class NoCudaError extends Error {
-  override name = "NoCudaError";
-}
-
 /**
  * Finds the kernels of a package's devices: a GPU's in its own addon, those of "cuda-emu" in `<name>.emu.node`, which is loaded when it
  * is first asked for.
- * @returns device → its kernels; throws a NoCudaError where this build has none
+ * @param NoCuda the package's error where this build has none
+ * @returns device → its kernels
  */
 export function deviceKernels<Kernels>(
   name: string,
   url: string,
   own: object | undefined,
+  NoCuda: new (message: string) => Error,
 ): (device: number | "cuda-emu") => Kernels {
   let emulated: DeviceAddon<Kernels> | undefined;
   return (device) => {
     const { cuda, cudaBackend } = (own ?? {}) as Partial<DeviceAddon<Kernels>>;
     if (device !== "cuda-emu") {
       if (cuda && cudaBackend === "cuda") return cuda;
-      throw new NoCudaError(`@qlora/${name} was built without CUDA: build it where nvcc is, or use typed arrays`);
+      throw new NoCuda(`@qlora/${name} was built without CUDA: build it where nvcc is, or use typed arrays`);
     }
     try {
       emulated ??= loadAddon<Addon & DeviceAddon<Kernels>>(`${name}.emu`, url);
     } catch (error) {
       if (!(error instanceof AddonError)) throw error;
-      throw new NoCudaError(`@qlora/${name} has no kernels for cuda-emu: ${error.message}`);
+      throw new NoCuda(`@qlora/${name} has no kernels for cuda-emu: ${error.message}`);
     }
     return emulated.cuda;
   };

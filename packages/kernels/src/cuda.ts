@@ -2,8 +2,6 @@
 import { deviceKernels } from "@qlora/cuda-runtime/load";
 import { native, type Operations } from "./native.js";
 
-export { NoCudaError } from "@qlora/cuda-runtime/load";
-
 /** An array on a device: `DeviceArray` of @qlora/cuda-runtime. */
 export interface DeviceArray {
   /** CUDA's index of a GPU, or the emulated device. */
@@ -28,7 +26,12 @@ export type Weights = Float32Array | Uint16Array | DeviceArray;
 
 type Any = Operations<Floats, Ints, Halves, Weights>;
 
-const onDevice = deviceKernels<Any>("kernels", import.meta.url, native);
+/** There are no kernels for a device: the addon was built without CUDA, or does not load. */
+export class NoCudaError extends Error {
+  override name = "NoCudaError";
+}
+
+const onDevice = deviceKernels<Any>("kernels", import.meta.url, native, NoCudaError);
 
 /** The operations for the arrays of a call, told by its first one. @throws {NoCudaError} when this build has none for its device */
 export function operations(array: unknown): Any {

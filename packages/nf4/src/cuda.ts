@@ -2,8 +2,6 @@
 import type { DeviceArray, kernelArguments } from "./device.js";
 import { cudaKernels } from "./native.js";
 
-export { NoCudaError } from "./native.js";
-
 type Tensor = ReturnType<typeof kernelArguments>;
 
 /** cuBLAS as it was found: `path` and `version` of the library in use, or the `reason` why there is none. */

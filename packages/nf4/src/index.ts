@@ -4,7 +4,7 @@ export { type BitsandbytesTensor, fromBitsandbytes, toBitsandbytes } from "./bit
 export { type Blockwise, type BlockwiseOptions, dequantizeBlockwise, quantizeBlockwise } from "./blockwise.js";
 export { codebookNames, levels } from "./codebooks.js";
 export { bytes, dequantize, quantize } from "./codec.js";
-export { type Cublas, cublas, NoCudaError } from "./cuda.js";
+export { type Cublas, cublas } from "./cuda.js";
 export {
   type Alloc,
   type DeviceArray,
@@ -18,6 +18,7 @@ export type { DeviceQuantizeOptions } from "./device_codec.js";
 export type { DeviceProductOptions } from "./device_products.js";
 export { dynamicMapSigned, dynamicMapUnsigned } from "./dynamic-map.js";
 export { setSimd, setThreads, simd, simds, threads } from "./kernels.js";
+export { NoCudaError } from "./no_cuda.js";
 export { matmul, matmulTransposed, type ProductOptions } from "./products.js";
 export { nest, scales, shifts, unnest } from "./scales.js";
 export { dequantizeStream, type QuantizedPart, quantizeStream } from "./stream.js";

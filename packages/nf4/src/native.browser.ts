@@ -1,9 +1,6 @@
 // What stands for native.ts in a browser bundle: there is no addon.
 import type { Native } from "./native.js";
-
-export class NoCudaError extends Error {
-  override name = "NoCudaError";
-}
+import { NoCudaError } from "./no_cuda.js";
 
 export const native: Native | undefined = undefined;
 export const cudaKernels = (): never => {

@@ -1,10 +1,9 @@
 // The kernels: the addon where one loads, plain TypeScript (reference.ts) where none does.
 import { type Addon, AddonError, type DeviceAddon, deviceKernels, loadAddon } from "@qlora/cuda-runtime/load";
 import type { CudaKernels } from "./cuda.js";
+import { NoCudaError } from "./no_cuda.js";
 import type * as products from "./products_reference.js";
 import type * as reference from "./reference.js";
-
-export { NoCudaError } from "@qlora/cuda-runtime/load";
 
 /** The codec's kernels; reference.ts documents each. */
 export type CodecKernels = typeof reference;
@@ -23,7 +22,7 @@ export interface Native extends Addon, CodecKernels, ProductKernels, DeviceAddon
 export const native: Native | undefined = load();
 
 /** The kernels of a device. @throws {NoCudaError} when this build has none */
-export const cudaKernels = deviceKernels<CudaKernels>("nf4", import.meta.url, native);
+export const cudaKernels = deviceKernels<CudaKernels>("nf4", import.meta.url, native, NoCudaError);
 
 function load(): Native | undefined {
   try {

@@ -3,8 +3,6 @@ import type { DeviceArray } from "@qlora/cuda-runtime";
 import { deviceKernels } from "@qlora/cuda-runtime/load";
 import { type Native, native } from "./native.js";
 
-export { NoCudaError } from "@qlora/cuda-runtime/load";
-
 /** The arguments of the native function with device arrays for its typed arrays, but for `hyper` and `random`. */
 type Step = Native<DeviceArray, DeviceArray, DeviceArray>["step"];
 
@@ -23,5 +21,10 @@ export interface CudaKernels {
 /** Whether an array is on a device, and not a typed array of the host. */
 export const onDevice = (array: object): array is DeviceArray => !ArrayBuffer.isView(array) && "device" in array;
 
+/** There are no kernels for a device: the addon was built without CUDA, or does not load. */
+export class NoCudaError extends Error {
+  override name = "NoCudaError";
+}
+
 /** The kernels of a device. @throws {NoCudaError} when this build has none */
-export const cudaKernels = deviceKernels<CudaKernels>("paged-optim", import.meta.url, native);
+export const cudaKernels = deviceKernels<CudaKernels>("paged-optim", import.meta.url, native, NoCudaError);
