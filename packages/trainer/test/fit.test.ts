@@ -2,8 +2,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { availableMemory, type TrainOptions } from "../src/index.js";
-import { folder, makeData, makeModel, tinyRun, train } from "./shared.js";
+import { availableMemory, type MemoryEvent, type TrainOptions } from "../src/index.js";
+import { folder, makeData, makeModel, tinyRun, trainProcess } from "./shared.js";
 
 describe("availableMemory", () => {
   function system(files: Record<string, string>): string {
@@ -62,56 +62,44 @@ describe("availableMemory", () => {
 });
 
 describe("a run that does not fit memory", () => {
-  async function refusal(options: Partial<TrainOptions>, over: number): Promise<string> {
+  /** What a process of its own says, so that no test before this one counts as its memory. */
+  function refusal(options: Partial<TrainOptions>, over: number): string {
     const dir = folder();
     makeModel(join(dir, "model"), { hidden: 256, intermediate: 704, layers: 4, heads: 4, kvHeads: 4, vocab: 8000 });
     makeData(join(dir, "data.jsonl"), 300);
     const all = tinyRun(dir, { loraR: 64, ...options });
-    let needed = 0;
-    // Twice: what earlier tests left is collected meanwhile, and counts as the process's memory until then.
-    for (let i = 0; i < 2; i++) {
-      const stop = new AbortController();
-      await train(all, stop.signal, (event) => {
-        if (event.type !== "memory") return;
-        needed = event.estimate.total;
-        stop.abort();
-      });
-    }
-    const seen: string[] = [];
+    const { events } = trainProcess(all, { crashAfter: "memory " });
+    const needed = (events.at(-1) as MemoryEvent).estimate.total;
     const maxMemory = Math.ceil(needed / 2 ** 20) - over;
-    const error = await train({ ...all, output: join(dir, "refused"), maxMemory }, undefined, ({ type }) =>
-      seen.push(type),
-    ).then(
-      () => expect.fail("was not refused"),
-      (error: Error) => error,
-    );
+    const refused = trainProcess({ ...all, output: join(dir, "refused"), maxMemory }).events;
+    expect(refused.map(({ type }) => type)).toEqual(["data", "memory", "error"]); // nothing was loaded, nothing written
+    const error = refused.at(-1);
     expect(error).toMatchObject({ name: "TrainError", code: "NO_MEMORY" });
-    expect(seen).toEqual(["data", "memory"]); // nothing was loaded, nothing written
-    return error.message;
+    return (error as { message: string }).message;
   }
 
-  test("is refused with the knobs that would make it fit, those that keep the result first", async () => {
-    const message = await refusal({ batchSize: 128, gradientAccumulation: 2, gradientCheckpointing: false }, 60);
+  test("is refused with the knobs that would make it fit, those that keep the result first", () => {
+    const message = refusal({ batchSize: 128, gradientAccumulation: 2, gradientCheckpointing: false }, 60);
     expect(message).toMatch(
       /^the run needs \d+ MiB of memory at its peak, \d+ MiB are available\. Any of these makes it fit, the nearest first: gradient_checkpointing true; batch_size \d+ with gradient_accumulation \d+/,
     );
   });
-  test("names the largest batch that fits", async () => {
-    const message = await refusal({ batchSize: 128, gradientAccumulation: 1 }, 20);
+  test("names the largest batch that fits", () => {
+    const message = refusal({ batchSize: 128, gradientAccumulation: 1 }, 20);
     expect(message).toMatch(/batch_size 64 with gradient_accumulation 2/);
   });
-  test("names several together where no single one does", async () => {
-    const message = await refusal(
+  test("names several together where no single one does", () => {
+    const message = refusal(
       { batchSize: 128, gradientAccumulation: 1, gradientCheckpointing: false, method: "full" },
       330,
     );
     expect(message).toMatch(/Together these make it fit: gradient_checkpointing true with batch_size/);
   });
-  test("weights stay in their file where that is enough", async () => {
-    const message = await refusal({ method: "lora", loraR: 4 }, 4);
+  test("weights stay in their file where that is enough", () => {
+    const message = refusal({ method: "lora", loraR: 4, batchSize: 64 }, 4);
     expect(message).toMatch(/Any of these makes it fit, the nearest first: map_weights true;/);
   });
-  test("says so where none helps", async () => {
-    expect(await refusal({}, 60)).toMatch(/No setting makes this model fit/);
+  test("says so where none helps", () => {
+    expect(refusal({}, 60)).toMatch(/No setting makes this model fit/);
   });
 });
