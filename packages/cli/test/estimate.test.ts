@@ -42,6 +42,22 @@ test("the state stays on the device as far as it fits, and altogether when it mu
   expect(estimateDeviceMemory({ model, config: unpaged, tokens: 512, gpuMemory: gib }).total).toBe(whole.total);
 });
 
+test("a block's weights stay decoded where there is room beside all else, and only there", () => {
+  const model = shapeOf("7b");
+  const estimate = (change: object) =>
+    estimateDeviceMemory({ model, config: { ...config, ...change }, tokens: 512, gpuMemory: 24 * gib });
+  const roomy = estimate({});
+  const others = estimateDeviceMemory({ model, config, tokens: 512 });
+  expect([roomy.decodeBlocks, others.decodeBlocks]).toEqual([true, false]);
+  // All seven matrices in bf16; the largest alone has its place otherwise.
+  const { hiddenSize: d, intermediateSize: f } = model;
+  expect(roomy.total - others.total).toBe(2 * (4 * d * d + 2 * d * f));
+  const least = estimateDeviceMemory({ model, config, tokens: 512, gpuMemory: roomy.total - 1 });
+  expect([least.decodeBlocks, least.total]).toEqual([false, others.total]);
+  for (const change of [{ gradientCheckpointing: false }, { precision: "bf16", method: "lora" }])
+    expect(estimate(change).decodeBlocks).toBe(false);
+});
+
 test("sizes with units", () => {
   expect([parseByteSize("24GiB"), parseByteSize("1.5 GB"), parseByteSize("512MiB")]).toEqual([
     24 * gib,

@@ -1,5 +1,6 @@
 // Copies between host and device, filling, and where managed memory should live.
 import type { DeviceId } from "./devices.js";
+import { notRecorded } from "./emulation.js";
 import { Memory, type MemoryRange, rangeOf } from "./memory.js";
 import { deviceIndex, native, wholeNumber } from "./native.js";
 import type { Stream } from "./stream.js";
@@ -26,6 +27,7 @@ export function copy(target: CopyEnd, source: CopyEnd): void {
   }
   const { memory, pointer } = (to ?? from) as MemoryRange;
   const index = deviceIndex(memory.device);
+  notRecorded("cuMemcpy", index);
   const view = (to ? source : target) as ArrayBufferView;
   for (let at = 0; at < view.byteLength; at += piece) {
     const bytes = Math.min(piece, view.byteLength - at);
@@ -58,6 +60,7 @@ export function memset(target: MemoryRange, value: number, stream?: Stream): voi
   wholeNumber("value", value);
   if (value > 255) throw new RangeError(`value must be 0 to 255, got ${value}`);
   const { memory, pointer, bytes } = target;
+  notRecorded("cuMemsetD8", deviceIndex(memory.device));
   native().memset(deviceIndex(memory.device), pointer, value, bytes, stream !== undefined, stream?.handle ?? 0n);
   stream?.hold(memory);
 }
@@ -86,6 +89,7 @@ export function advise(
 
 function transfer(to: MemoryRange, from: MemoryRange, stream: Stream | undefined): void {
   const [target, origin] = [deviceIndex(to.memory.device), deviceIndex(from.memory.device)];
+  notRecorded("cuMemcpy", target);
   const async = stream !== undefined;
   const handle = stream?.handle ?? 0n;
   const bytes = to.bytes;

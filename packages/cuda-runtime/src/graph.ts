@@ -1,5 +1,6 @@
 // CUDA graphs: work recorded once and launched again at the cost of one call.
 import type { DeviceId } from "./devices.js";
+import { recordEmulated } from "./emulation.js";
 import { Handle } from "./handle.js";
 import { deviceIndex, native } from "./native.js";
 
@@ -12,7 +13,8 @@ export interface GraphOptions {
 /**
  * What `record` queues on the device's default stream, with the arguments it has then: the same memory, the same sizes. What
  * varies between launches has to lie in that memory. `record` must queue kernels only, no synchronous copy and nothing that
- * allocates: run it once before, so that all it needs is there. On "cuda-emu" a launch runs `record` again.
+ * allocates: run it once before, so that all it needs is there. On "cuda-emu" a launch runs `record` again, and refuses what a
+ * driver would refuse to record.
  */
 export class Graph extends Handle {
   readonly #index: number;
@@ -34,7 +36,7 @@ export class Graph extends Handle {
   /** Queues the work once more on the default stream. @throws {CudaError} */
   launch(): void {
     this.alive();
-    if (this.#handle === 0n) this.#record();
+    if (this.#handle === 0n) recordEmulated(this.#record);
     else native().graphLaunch(this.#index, this.#handle);
   }
 }

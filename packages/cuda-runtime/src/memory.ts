@@ -2,6 +2,7 @@
 import { constants } from "node:buffer";
 import { freemem } from "node:os";
 import type { DeviceId } from "./devices.js";
+import { notRecorded } from "./emulation.js";
 import { CudaError, CudaOutOfMemoryError } from "./errors.js";
 import { Handle } from "./handle.js";
 import { deviceIndex, native, wholeNumber } from "./native.js";
@@ -36,6 +37,7 @@ export class Memory extends Handle implements MemoryRange {
   constructor(memoryKind: MemoryKind, device: DeviceId, bytes: number, label: string | undefined) {
     const kind = kinds.indexOf(memoryKind);
     const index = deviceIndex(device);
+    notRecorded("cuMemAlloc", index);
     const { pointer, host } = native().allocate(index, kind, bytes);
     const window: { buffer?: ArrayBuffer } = {};
     super(`${memoryKind} memory`, device, bytes, label, (collected) => {

@@ -1,6 +1,17 @@
 // The device "cuda-emu": the same handles on host memory, and its nets.
 import { describe, expect, test } from "vitest";
-import { alloc, allocManaged, CudaOutOfMemoryError, copy, Event, Graph, leaks, memInfo, Stream } from "../src/index.js";
+import {
+  alloc,
+  allocManaged,
+  CudaOutOfMemoryError,
+  copy,
+  Event,
+  Graph,
+  leaks,
+  memInfo,
+  memset,
+  Stream,
+} from "../src/index.js";
 import { withEnvironment } from "./mock/mock.js";
 import { suite } from "./suite.js";
 
@@ -46,5 +57,23 @@ describe("cuda-emu", () => {
     }
     expect(runs).toBe(2);
     expect(leaks()).toEqual([]);
+  });
+
+  test("a graph holds kernels only: memory and copies are refused in it, as a driver does", () => {
+    const memory = alloc(64, { device });
+    const others: [string, () => unknown][] = [
+      ["cuMemAlloc", () => alloc(64, { device }).free()],
+      ["cuMemcpy", () => copy(memory, new Uint8Array(64))],
+      ["cuMemcpy", () => copy(new Uint8Array(64), memory)],
+      ["cuMemcpy", () => copy(memory, memory)],
+      ["cuMemsetD8", () => memset(memory, 0)],
+    ];
+    for (const [call, work] of others) {
+      using graph = new Graph(() => void work(), { device });
+      const refused = { name: "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", code: 900, call };
+      expect(() => graph.launch()).toThrow(expect.objectContaining(refused));
+      work(); // outside it may
+    }
+    memory.free();
   });
 });

@@ -55,7 +55,7 @@ struct DeviceProduct4 {
   Matrix x, out;
   DeviceWeights w;
   void* scratch;      // bf16 [n, k] that may be overwritten, or null
-  const void* dense;  // what dequantize gives as bf16, or null
+  const void* dense;  // what dequantize gives as bf16, in place of decoding into scratch, or null
 };
 Status product4(const DeviceProduct4& p, Stream stream);
 

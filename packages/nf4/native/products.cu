@@ -12,7 +12,8 @@ namespace gemm = cuda::gemm;
 // product decodes its own. Decoding moves 2.5 bytes a weight through memory; a product with m rows costs 2m operations a weight, and
 // the dense kernel runs faster than the fused one: much with cuBLAS (on Hopper about twice as fast), a little with the own tile loop.
 // On an H200 (4.3 TB/s and 790 TFLOP/s are measured; 450 and 400 TFLOP/s assumed of the own loops) the two would meet near 230 and
-// near 1000 rows.
+// near 1000 rows. The same numbers are in src/device_products.ts. Weights that are decoded already are used from there on, too: what
+// is at hand changes no bit.
 constexpr int64_t dense_rows_cublas = 256, dense_rows = 1024;
 
 bool by_dense(const cuda::DenseProduct& dense) {
@@ -23,10 +24,12 @@ template <Product product>
 Status run(const DeviceProduct4& p, Stream stream) {
   constexpr bool transposed = product == Product::transposed;
   cuda::DenseProduct dense{p.m, p.w.n, p.w.k, 1.0f, p.accumulate, p.x, {const_cast<void*>(p.dense), false}, p.out};
-  if (p.dense) return cuda::dense<product>(dense, stream);
-  if (p.scratch && by_dense(dense)) {
-    dense.right.data = p.scratch;
-    const Status status = dequantize(p.w, int64_t(p.w.n) * p.w.k, dense.right, stream);
+  if ((p.dense || p.scratch) && by_dense(dense)) {
+    Status status;
+    if (!p.dense) {
+      dense.right.data = p.scratch;
+      status = dequantize(p.w, int64_t(p.w.n) * p.w.k, dense.right, stream);
+    }
     return status.ok() ? cuda::dense<product>(dense, stream) : status;
   }
   const auto [rows, columns, depth] = cuda::result_size(product, p.m, p.w.n, p.w.k);
@@ -40,7 +43,7 @@ Status run(const DeviceProduct4& p, Stream stream) {
 }  // namespace
 
 Status product4(const DeviceProduct4& p, Stream stream) {
-  if (!p.dense && gemv_takes(p)) return gemv(p, stream);
+  if (gemv_takes(p)) return gemv(p, stream);
   return p.transposed ? run<Product::transposed>(p, stream) : run<Product::forward>(p, stream);
 }
 

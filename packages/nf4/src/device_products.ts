@@ -1,5 +1,6 @@
 // Products with 4-bit weights on a device.
 
+import { cublas } from "./cuda.js";
 import {
   checkArray,
   checkDeviceTensor,
@@ -9,17 +10,25 @@ import {
 } from "./device.js";
 import { cudaKernels } from "./native.js";
 
+/** Rows of x from which on decoding the weights first pays: native/products.cu has the same numbers, and why. */
+const rows = { cublas: 256, own: 1024 };
+
+/** Fewest rows of x for which `scratch` and `dense` are of use on a device; without one named, on any. @throws {NoCudaError} */
+export function denseRows(device?: DeviceArray["device"]): number {
+  return device === undefined || cublas(device).path !== null ? rows.cublas : rows.own;
+}
+
 export interface DeviceProductOptions {
   /** Written and returned, in f32 or bf16; exactly as long as the result. It must not overlap the input. */
   out: DeviceArray;
   /** Add to `out` instead of overwriting it. */
   accumulate?: boolean | undefined;
   /**
-   * bf16, at least n·k elements: for many rows, weights are decoded into it and multiplied as a dense matrix. Without it every tile
-   * of the product decodes its own.
+   * bf16, at least n·k elements: for many rows (`denseRows`), weights are decoded into it and multiplied as a dense matrix.
+   * Without it every tile of the product decodes its own.
    */
   scratch?: DeviceArray | undefined;
-  /** bf16 [n, k]: what `dequantize` gives, used instead of the codes. */
+  /** bf16 [n, k]: what `dequantize` gave, in place of decoding into `scratch`; changes no bit. */
   dense?: DeviceArray | undefined;
 }
 

@@ -15,7 +15,7 @@ export {
   toHost,
 } from "./device.js";
 export type { DeviceQuantizeOptions } from "./device_codec.js";
-export type { DeviceProductOptions } from "./device_products.js";
+export { type DeviceProductOptions, denseRows } from "./device_products.js";
 export { dynamicMapSigned, dynamicMapUnsigned } from "./dynamic-map.js";
 export { setSimd, setThreads, simd, simds, threads } from "./kernels.js";
 export { NoCudaError } from "./no_cuda.js";

@@ -1,4 +1,5 @@
 // What a run will need of a GPU's memory, part by part, before anything is loaded; and how much of the optimiser's state stays there.
+import { denseRows } from "@qlora/nf4";
 import { linearKeys, linearShape } from "@qlora/transformer";
 import {
   activationsPart,
@@ -18,6 +19,8 @@ export interface DeviceEstimate extends MemoryEstimate {
   stateOnDevice: number;
   /** Bytes of optimiser state in pinned memory of the host, which the device reads and writes in place. */
   stateOnHost: number;
+  /** There is room to keep a block's weights decoded from its recomputation to its backward (`decodeBlocks` of Runner). */
+  decodeBlocks: boolean;
 }
 
 export type DeviceEstimateInput = Omit<EstimateInput, "process" | "storedBytes"> & {
@@ -46,7 +49,8 @@ export function estimateDeviceMemory(input: DeviceEstimateInput): DeviceEstimate
   const kept = t * (3 * d + 2 * qWidth + 2 * kvWidth + 3 * f + 7 * rank) * 2 + t * (heads + 2) * 4;
   const widest = config.loraDropout > 0 && !full ? Math.max(d, f, qWidth) : 0;
   const scratch = t * (3 * d + f + 2 * qWidth + 2 * kvWidth + widest + 3 * rank) * 2;
-  const decoded = precision === "nf4" || precision === "fp4" ? Math.max(...matrices) * 2 : 0;
+  const quantised = precision === "nf4" || precision === "fp4";
+  const decoded = quantised && t >= denseRows() ? Math.max(...matrices) * 2 : 0;
   const rows = logitsRows(targets, vocabSize);
   const parts = [
     {
@@ -72,6 +76,15 @@ export function estimateDeviceMemory(input: DeviceEstimateInput): DeviceEstimate
   const room = config.optimizer.startsWith("paged-") ? Math.max(0, gpuMemory - others) : Number.POSITIVE_INFINITY;
   const stateOnDevice = Math.min(state, room);
   const stateOnHost = state - stateOnDevice;
+  const block = matrices.reduce((sum, n) => sum + n * 2, 0) - decoded;
+  const decodeBlocks =
+    decoded > 0 &&
+    config.gradientCheckpointing &&
+    stateOnHost === 0 &&
+    others + state + block <= (input.gpuMemory ?? 0);
+  const blockBytes = decodeBlocks ? block : 0;
+  if (decodeBlocks)
+    parts.push({ name: "decoded weights", bytes: blockBytes, note: "of one block, from recomputation to backward" });
   parts.splice(2, 0, {
     name: "optimiser",
     bytes: stateOnDevice,
@@ -80,5 +93,6 @@ export function estimateDeviceMemory(input: DeviceEstimateInput): DeviceEstimate
         ? `${config.optimizer}, the other ${Math.round(stateOnHost / 2 ** 20)} MiB pinned on the host`
         : config.optimizer,
   });
-  return { parts, total: others + stateOnDevice, mapped: 0, stateOnDevice, stateOnHost };
+  const total = others + stateOnDevice + blockBytes;
+  return { parts, total, mapped: 0, stateOnDevice, stateOnHost, decodeBlocks };
 }

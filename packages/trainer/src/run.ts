@@ -11,6 +11,7 @@ import { type CheckpointContents, writeCheckpoint } from "./checkpoint.js";
 import { formatConfig } from "./config.js";
 import type { TrainingData } from "./dataset.js";
 import { TrainError } from "./error.js";
+import type { DeviceEstimate } from "./estimate-device.js";
 import type { StepEvent, TrainEvent } from "./events.js";
 import { type Fingerprint, fingerprint } from "./fingerprint.js";
 import { heldOutLoss } from "./held-out.js";
@@ -40,8 +41,8 @@ export interface RunParts {
   /** `performance.now()` when the run began, and the memory that it was expected to take. */
   started: number;
   expectedBytes: number;
-  /** Bytes of optimiser state on a GPU, where the run computes on one. */
-  stateOnDevice?: number | undefined;
+  /** What memory there is for on a GPU, where the run computes on one. */
+  onDevice?: Pick<DeviceEstimate, "stateOnDevice" | "decodeBlocks"> | undefined;
   signal: AbortSignal | undefined;
 }
 
@@ -59,8 +60,12 @@ export class Run {
   private clock = { start: 0, step: 0 };
 
   constructor(readonly parts: RunParts) {
-    const { config, model, data, order } = parts;
-    this.runner = new Runner(model, { tokens: order.largestPass, targets: order.largestTargets });
+    const { config, model, data, order, onDevice } = parts;
+    this.runner = new Runner(model, {
+      tokens: order.largestPass,
+      targets: order.largestTargets,
+      decodeBlocks: onDevice?.decodeBlocks ?? false,
+    });
     this.schedule = makeSchedule(config, order.steps);
     this.fingerprint = fingerprint(config, model, data.training, data.heldOut);
   }
@@ -69,7 +74,7 @@ export class Run {
     const { config, folder, order } = this.parts;
     using optimizer = makeOptimizer(this.parts.parameters, config, folder.file("optimizer.pages"), {
       device: this.parts.model.device,
-      ...(this.parts.stateOnDevice === undefined ? {} : { stateOnDevice: this.parts.stateOnDevice }),
+      ...this.parts.onDevice,
     });
     const resumed = yield* restore(this.parts, this.history, this.fingerprint, optimizer);
     if (resumed) ({ step: this.step, tokens: this.tokens, saved: this.saved } = resumed);

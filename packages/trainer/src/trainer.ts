@@ -128,7 +128,7 @@ export class Trainer {
         parameters,
         started,
         expectedBytes: estimate.total + estimate.mapped,
-        ...("stateOnDevice" in estimate ? { stateOnDevice: estimate.stateOnDevice } : {}),
+        ...("stateOnDevice" in estimate ? { onDevice: estimate } : {}),
         signal,
       }).go();
     } catch (error) {

@@ -7,7 +7,7 @@
 // Every product also carries its adapter, if it has one (see linear.ts). Names of the kept activations are the ones above.
 import * as kernels from "@qlora/kernels";
 import type { LayerCache } from "./cache.js";
-import type { Floats, Ints } from "./device.js";
+import type { DeviceArray, Floats, Ints } from "./device.js";
 import { type Dropout, noDropout, project, projectBackward } from "./linear.js";
 import type { Layer, Model, Norm } from "./model.js";
 import { arithmetic } from "./weight.js";
@@ -65,7 +65,7 @@ export function blockForward(
   });
   kernels.rope(q, layout.positions, model.rope, { m: t, heads, headDim });
   kernels.rope(k, layout.positions, model.rope, { m: t, heads: kvHeads, headDim });
-  const [keys, values] = cache ? cache.add(t) : [k, v];
+  const [keys, values] = cache ? cache.add(t, layout.positions) : [k, v];
   const a = keep.activations("a", t * qWidth);
   const scale = 1 / Math.sqrt(headDim);
   kernels.attention(q, keys, values, a, keep.f32("lse", heads * t), layout.cuQ, layout.cuK, {
@@ -73,6 +73,7 @@ export function blockForward(
     kvHeads,
     headDim,
     scale,
+    scratch: attentionParts(model, t, keys.length / kvWidth, scratch),
   });
   const h2 = keep.activations("h2", t * d);
   project({ x: a, linears: [layer.o], outputs: [h2], tokens: t, site: 1, compute, dropout, keep, scratch });
@@ -171,6 +172,12 @@ export function blockBackward(
     ...shared,
   });
   normBackward(layer.inputNorm, dn, h, "n1", gradient, t, keep);
+}
+
+/** Scratch on a device with which few queries keep it busy. */
+function attentionParts({ config, device }: Model, queries: number, keys: number, scratch: Workspace) {
+  const size = device === "cpu" ? 0 : kernels.attentionScratch({ ...config, queries, keys });
+  return size > 0 ? (scratch.f32("attention parts", size) as DeviceArray) : null;
 }
 
 /** y = x / rms(x) ⊙ weight, kept under `name` with its 1/rms beside it. */

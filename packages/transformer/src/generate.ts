@@ -1,8 +1,10 @@
-// Generation with a cache of keys and values: the prompt in one pass, then a token at a time.
+// Generation with a cache of keys and values: the prompt in one pass, then a token at a time. On a device the kernels of one token are
+// a graph, launched for token after token.
+import { Graph } from "@qlora/cuda-runtime";
 import * as kernels from "@qlora/kernels";
 import { blockForward, normForward } from "./block.js";
-import { type CacheType, type LayerCache, layerCaches } from "./cache.js";
-import { toHost } from "./device.js";
+import { type Caches, type CacheType, layerCaches } from "./cache.js";
+import { type Floats, type Ints, toHost } from "./device.js";
 import { ModelError } from "./error.js";
 import type { Model } from "./model.js";
 import { type SamplingOptions, sample } from "./sample.js";
@@ -24,11 +26,10 @@ export interface GenerateOptions extends SamplingOptions {
 export class Decoder implements Disposable {
   private readonly keep: Workspace;
   private readonly scratch: Workspace;
-  private readonly caches: LayerCache[];
+  private readonly caches: Caches;
+  /** The work of appending one token, where the last call did that on a device: `inputs` and all else are where they were. */
+  private graph: Graph | undefined;
   length = 0;
-
-  /** Bytes of the keys and values. */
-  readonly cacheBytes: number;
 
   /** Makes room for `capacity` tokens, with keys and values kept in `cache`. */
   constructor(
@@ -40,13 +41,17 @@ export class Decoder implements Disposable {
     if (capacity > maxPositions)
       throw new ModelError("CONTEXT_EXCEEDED", `${capacity} tokens do not fit the model's context of ${maxPositions}`);
     [this.keep, this.scratch] = [new Workspace(model.device), new Workspace(model.device)];
-    ({ caches: this.caches, bytes: this.cacheBytes } = layerCaches(model, capacity, cache));
+    this.caches = layerCaches(model, capacity, cache);
+  }
+
+  /** Bytes of the keys and values. */
+  get cacheBytes(): number {
+    return this.caches.bytes;
   }
 
   /** Appends tokens and returns the logits [vocab] after the last one; valid until the next call. */
   append(ids: ArrayLike<number>): Float32Array {
-    const { model, keep, scratch } = this;
-    const { hiddenSize: d, vocabSize, normEps } = model.config;
+    const { model, scratch } = this;
     const t = ids.length;
     if (t === 0) throw new RangeError("append: needs at least one token");
     if (this.length + t > this.capacity)
@@ -54,31 +59,55 @@ export class Decoder implements Disposable {
         "CONTEXT_EXCEEDED",
         `${this.length + t} tokens do not fit this decoder's capacity of ${this.capacity}`,
       );
-    const layout = {
-      tokens: t,
-      positions: scratch.i32(
-        "positions",
-        Int32Array.from({ length: t }, (_, i) => this.length + i),
-      ),
-      cuQ: scratch.i32("cuQ", Int32Array.of(0, t)),
-      cuK: scratch.i32("cuK", Int32Array.of(0, this.length + t)),
-    };
+    if (t > 1) this.forgetGraph();
+    const positions = Array.from({ length: t }, (_, i) => this.length + i);
+    const inputs = scratch.i32("inputs", Int32Array.of(...Array.from(ids), ...positions, 0, t, 0, this.length + t));
+    if (this.graph) this.graph.launch();
+    else {
+      this.queue(t, inputs);
+      if (t === 1 && model.device !== "cpu")
+        this.graph = new Graph(() => void this.queue(t, inputs), { device: model.device, label: "decoding" });
+    }
+    this.length += t;
+    return toHost(scratch.f32("logits", model.config.vocabSize));
+  }
+
+  /** The pass over `t` tokens; `inputs` are their ids and positions, and the borders of queries and keys. */
+  private queue(t: number, inputs: Ints): void {
+    const { model, keep, scratch } = this;
+    const { hiddenSize: d, vocabSize, normEps } = model.config;
+    const [ids, positions, cuQ, cuK] = [
+      inputs.subarray(0, t),
+      inputs.subarray(t, 2 * t),
+      inputs.subarray(2 * t, 2 * t + 2),
+      inputs.subarray(2 * t + 2),
+    ];
     const { weight } = model.embedding;
     if (weight.kind !== "dense") throw new TypeError(`${model.embedding.name}: an embedding is kept in 16 or 32 bits`);
-    const hidden = scratch.activations("hidden", t * d);
-    kernels.embedding(scratch.i32("ids", Int32Array.from(ids)), weight.data, hidden, { m: t, d, vocab: vocabSize });
+    const hidden: Floats = scratch.activations("hidden", t * d);
+    kernels.embedding(ids, weight.data, hidden, { m: t, d, vocab: vocabSize });
     for (const [i, layer] of model.layers.entries())
-      blockForward(model, layer, hidden, hidden, layout, { keep, scratch, cache: this.caches[i]! });
-    this.length += t;
+      blockForward(
+        model,
+        layer,
+        hidden,
+        hidden,
+        { tokens: t, positions, cuQ, cuK },
+        { keep, scratch, cache: this.caches.layers[i]! },
+      );
     const last = normForward(model.norm, hidden.subarray((t - 1) * d, t * d), "final", 1, normEps, scratch);
-    const logits = scratch.f32("logits", vocabSize);
-    matmul(last, model.head.weight, logits, 1);
-    return toHost(logits);
+    matmul(last, model.head.weight, scratch.f32("logits", vocabSize), 1);
+  }
+
+  private forgetGraph(): void {
+    this.graph?.free();
+    this.graph = undefined;
   }
 
   /** Frees what is on a device. */
   [Symbol.dispose](): void {
-    for (const cache of this.caches) cache[Symbol.dispose]();
+    this.forgetGraph();
+    this.caches[Symbol.dispose]();
     for (const workspace of [this.keep, this.scratch]) workspace[Symbol.dispose]();
   }
 }

@@ -35,10 +35,10 @@ interface Group {
 
 /** Forward of the group; an output that is null is not computed (its adapter's x·Aᵀ still is). */
 export function project(group: Group & { outputs: (Floats | null)[] }): void {
-  const { x, linears, outputs, tokens: m, compute } = group;
+  const { x, linears, outputs, tokens: m, compute, scratch } = group;
   linears.forEach(({ weight }, i) => {
     const y = outputs[i];
-    if (y) matmul(x, weight, y, m, compute);
+    if (y) matmul(x, weight, y, m, { compute, scratch });
   });
   const adapted = linears.flatMap(({ adapter }, i) => (adapter ? [{ adapter, y: outputs[i] ?? null }] : []));
   if (adapted.length === 0) return;
@@ -54,9 +54,9 @@ export function project(group: Group & { outputs: (Floats | null)[] }): void {
 
 /** Backward of the group: dx [m, k] is overwritten with dL/dx; gradients of adapters and trainable weights accumulate. */
 export function projectBackward(group: Group & { gradients: Floats[]; dx: Floats }): void {
-  const { x, linears, gradients, dx, tokens: m, compute } = group;
+  const { x, linears, gradients, dx, tokens: m, compute, scratch } = group;
   linears.forEach(({ weight }, i) => {
-    matmulTransposed(gradients[i]!, weight, dx, m, compute, i > 0);
+    matmulTransposed(gradients[i]!, weight, dx, m, { compute, accumulate: i > 0, scratch });
     accumulateGradient(gradients[i]!, x, weight, m);
   });
   const adapted = linears.flatMap(({ adapter }, i) => (adapter ? [{ adapter, dy: gradients[i]! }] : []));

@@ -2,9 +2,10 @@
 import * as kernels from "@qlora/kernels";
 import type { Batch } from "./batch.js";
 import { blockBackward, blockForward, type Layout, normBackward, normForward } from "./block.js";
+import { DecodedLayers } from "./decoded.js";
 import { type Floats, type Ints, toHost, zero } from "./device.js";
 import { type Dropout, dropoutAtLayer } from "./linear.js";
-import type { Model } from "./model.js";
+import type { Layer, Model } from "./model.js";
 import { accumulateGradient, matmul, matmulTransposed } from "./weight.js";
 import { Workspace } from "./workspace.js";
 
@@ -27,19 +28,31 @@ export interface PassResult {
   targets: number;
 }
 
+export interface RunnerOptions {
+  /** Tokens and targets of the largest pass to come, where known: buffers are then made for it at once. */
+  tokens?: number;
+  targets?: number;
+  /**
+   * On a device, keep the 4-bit weights of one block decoded from its recomputation to its backward: two decodings a step in
+   * place of three, the same bits, 2 bytes a weight of a block more memory. Default false.
+   */
+  decodeBlocks?: boolean;
+}
+
 /** Runs passes of one model; owns the activations, which are reused from call to call. */
 export class Runner implements Disposable {
   private readonly scratch: Workspace;
   private readonly keeps: Workspace[] = [];
   private readonly largest: { tokens: number; targets: number };
+  private readonly decoded: DecodedLayers | undefined;
 
-  /** `largest`: tokens and targets of the largest pass to come, where known; buffers are then made for it at once. */
   constructor(
     readonly model: Model,
-    largest: { tokens?: number; targets?: number } = {},
+    { tokens = 0, targets = 0, decodeBlocks = false }: RunnerOptions = {},
   ) {
-    this.largest = { tokens: largest.tokens ?? 0, targets: largest.targets ?? 0 };
+    this.largest = { tokens, targets };
     this.scratch = new Workspace(model.device);
+    if (decodeBlocks) this.decoded = new DecodedLayers(this.scratch);
   }
 
   /** Bytes of activations and scratch held. */
@@ -113,7 +126,7 @@ export class Runner implements Disposable {
       yield;
       const input = scratch.activations(`input ${i}`, t * d);
       input.set(hidden as never);
-      blockForward(model, layer, input, hidden, layout, at(i));
+      blockForward(model, this.block(layer, t), input, hidden, layout, at(i));
       inputs.push(input);
     }
     yield;
@@ -122,7 +135,7 @@ export class Runner implements Disposable {
     for (let i = model.layers.length - 1; i >= 0; i--) {
       onBlock?.();
       yield;
-      const [layer, input] = [model.layers[i]!, inputs[i]!];
+      const [layer, input] = [this.block(model.layers[i]!, t), inputs[i]!];
       const options = at(i);
       const intact = !checkpointing || i === model.layers.length - 1; // the last block's activations are still there
       if (!intact) blockForward(model, layer, input, null, layout, options);
@@ -132,6 +145,10 @@ export class Runner implements Disposable {
     if (embedding.weight.kind === "dense" && embedding.weight.grad)
       kernels.embeddingBackward(ids, gradient, embedding.weight.grad, { m: t, d, vocab: embedding.weight.n });
     return sum(losses); // the first read of a device since the pass began
+  }
+
+  private block(layer: Layer, tokens: number): Layer {
+    return this.decoded?.of(layer, tokens) ?? layer;
   }
 
   private keep(index: number): Workspace {
@@ -149,7 +166,10 @@ export class Runner implements Disposable {
     const { hidden, layout } = this.embed(batch);
     for (const layer of this.model.layers) {
       yield;
-      blockForward(this.model, layer, hidden, hidden, layout, { keep: this.keep(0), scratch: this.scratch });
+      blockForward(this.model, this.block(layer, layout.tokens), hidden, hidden, layout, {
+        keep: this.keep(0),
+        scratch: this.scratch,
+      });
     }
     yield;
     return hidden;

@@ -4,6 +4,7 @@ import type { DeviceArray } from "@qlora/cuda-runtime";
 import * as kernels from "@qlora/kernels";
 import * as nf4 from "@qlora/nf4";
 import { byteLength, type Floats, toHost, type Weights } from "./device.js";
+import type { Workspace } from "./workspace.js";
 
 /** How the linear layers of the blocks are kept. Embedding, head and norms stay in 16 or 32 bits. */
 export type Precision = "nf4" | "fp4" | "int8" | "bf16" | "f32";
@@ -12,7 +13,14 @@ export type Precision = "nf4" | "fp4" | "int8" | "bf16" | "f32";
 export type Weight =
   | { kind: "dense"; n: number; k: number; data: Weights; grad?: Floats }
   | { kind: "8bit"; n: number; k: number; data: nf4.Blockwise }
-  | { kind: "4bit"; n: number; k: number; data: nf4.QuantizedTensor | nf4.TiledWeights | nf4.DeviceQuantizedTensor };
+  | {
+      kind: "4bit";
+      n: number;
+      k: number;
+      data: nf4.QuantizedTensor | nf4.TiledWeights | nf4.DeviceQuantizedTensor;
+      /** On a device, while a block is worked on (decoded.ts): the weight in bf16. */
+      decoded?: DeviceArray;
+    };
 
 /** How a product with 4-bit weights is computed: exactly in f32, or with activations in int8 (opt-in). */
 export type Arithmetic = "f32" | "int8";
@@ -24,45 +32,49 @@ export function arithmetic(compute: Compute, pass: "forward" | "recompute" | "ba
   return typeof compute === "string" ? compute : compute[pass];
 }
 
-/** y [m, n] = x [m, k]·Wᵀ, or += with `accumulate`. */
-export function matmul(
-  x: Floats,
-  w: Weight,
-  y: Floats,
-  m: number,
-  compute: Arithmetic = "f32",
-  accumulate = false,
-): void {
-  const [input, out] = [rows(x, m, w.k), rows(y, m, w.n)];
-  if (w.kind === "4bit") product(nf4.matmul, input, w.data, out, accumulate, compute);
-  else kernels.matmul(x, dense(w), y, { m, n: w.n, k: w.k, accumulate });
+export interface WeightProductOptions {
+  /** Of products with 4-bit weights on the CPU. Default "f32". */
+  compute?: Arithmetic;
+  /** Add to what is there. Default false. */
+  accumulate?: boolean;
+  /** For many rows on a device: 4-bit weights are decoded there once instead of by every tile. */
+  scratch?: Workspace;
 }
 
-/** dx [m, k] = dy [m, n]·W, or += with `accumulate`. */
+/** y [m, n] = x [m, k]·Wᵀ. */
+export function matmul(x: Floats, w: Weight, y: Floats, m: number, options: WeightProductOptions = {}): void {
+  const [input, out] = [rows(x, m, w.k), rows(y, m, w.n)];
+  if (w.kind === "4bit") product(nf4.matmul, input, w, out, m, options);
+  else kernels.matmul(x, dense(w), y, { m, n: w.n, k: w.k, accumulate: options.accumulate ?? false });
+}
+
+/** dx [m, k] = dy [m, n]·W. */
 export function matmulTransposed(
   dy: Floats,
   w: Weight,
   dx: Floats,
   m: number,
-  compute: Arithmetic = "f32",
-  accumulate = false,
+  options: WeightProductOptions = {},
 ): void {
   const [input, out] = [rows(dy, m, w.n), rows(dx, m, w.k)];
-  if (w.kind === "4bit") product(nf4.matmulTransposed, input, w.data, out, accumulate, compute);
-  else kernels.matmulTransposed(dy, dense(w), dx, { m, n: w.n, k: w.k, accumulate });
+  if (w.kind === "4bit") product(nf4.matmulTransposed, input, w, out, m, options);
+  else kernels.matmulTransposed(dy, dense(w), dx, { m, n: w.n, k: w.k, accumulate: options.accumulate ?? false });
 }
 
 /** A product with 4-bit weights, where they are. */
 function product(
   multiply: typeof nf4.matmul,
   input: Floats,
-  weights: (Weight & { kind: "4bit" })["data"],
+  { data, n, k, decoded: dense }: Weight & { kind: "4bit" },
   out: Floats,
-  accumulate: boolean,
-  compute: Arithmetic,
+  m: number,
+  { compute = "f32", accumulate = false, scratch }: WeightProductOptions,
 ): void {
-  if ("device" in weights) multiply(input as DeviceArray, weights, { out: out as DeviceArray, accumulate });
-  else multiply(input as Float32Array, weights, { out: out as Float32Array, accumulate, compute });
+  if ("device" in data) {
+    const decode = !dense && scratch && m >= nf4.denseRows(data.device);
+    const room = decode ? { scratch: scratch.weight("weight", n * k) } : { dense };
+    multiply(input as DeviceArray, data, { out: out as DeviceArray, accumulate, ...room });
+  } else multiply(input as Float32Array, data, { out: out as Float32Array, accumulate, compute });
 }
 
 /** grad += dyᵀ·x for a weight that trains; nothing for a frozen one. */

@@ -1,5 +1,5 @@
 // Scratch memory by name, grown to the largest size asked for and reused from step to step.
-import { byteLength, type Device, type Floats, free, type Ints, newArray } from "./device.js";
+import { byteLength, type Device, type DeviceArray, type Floats, free, type Ints, newArray } from "./device.js";
 
 /** Named buffers, on the host or on a device. A buffer is valid until the same name is asked for again. */
 export class Workspace implements Disposable {
@@ -19,6 +19,11 @@ export class Workspace implements Disposable {
     return this.buffer(name, length, "f32") as Floats;
   }
 
+  /** Room for a decoded weight on a device, bf16; the same for every pass. */
+  weight(name: string, length: number): DeviceArray {
+    return this.buffer(name, length, "bf16", 1) as DeviceArray;
+  }
+
   /** A copy of `values`: the array itself on the CPU. */
   i32(name: string, values: Int32Array): Ints {
     if (this.device === "cpu") return values;
@@ -27,12 +32,12 @@ export class Workspace implements Disposable {
     return copy as Ints;
   }
 
-  private buffer(name: string, length: number, dtype: "f32" | "bf16" | "i32"): Floats | Ints {
+  private buffer(name: string, length: number, dtype: "f32" | "bf16" | "i32", room = this.room): Floats | Ints {
     let buffer = this.buffers.get(name);
     if (!buffer || buffer.length < length) {
       this.buffers.delete(name); // let go of the old one before the new one is asked for
       free(buffer);
-      buffer = newArray(this.device, dtype, Math.ceil(length * this.room), name);
+      buffer = newArray(this.device, dtype, Math.ceil(length * room), name);
       this.buffers.set(name, buffer);
     }
     return buffer.length === length ? buffer : buffer.subarray(0, length);

@@ -8,6 +8,7 @@ import {
   type Device,
   freeModel,
   generate,
+  linears,
   loadModel,
   type Model,
   type Precision,
@@ -85,6 +86,30 @@ export default function modelSuite(device: DeviceId): void {
       expect(distance(gradients[1]!.get(name)!, gradient), name).toBeLessThan(GRADIENT);
   });
 
+  test("weights of a block decoded once for recomputation and backward: the same bits", () => {
+    const tokens = 1030; // cuBLAS or not, decoding pays
+    const ids = Int32Array.from({ length: tokens }, (_, i) => (i * 37) % 96);
+    const long: Batch = {
+      ids,
+      targets: Int32Array.from(ids, (_, i) => (i % 103 === 5 ? 7 : -100)),
+      positions: ids.map((_, i) => i % 10),
+      cuSeqlens: Int32Array.from({ length: 104 }, (_, i) => i * 10),
+    };
+    const model = suited(loadModel(dir, { precision: "nf4", device }));
+    const [kept, each] = [true, false].map((decodeBlocks) => {
+      using runner = new Runner(model, { decodeBlocks });
+      for (const { grad } of trainables(model)) zero(grad);
+      const { nll } = runner.forwardBackward(long, { gradientScale: 0.1 });
+      return { nll, gradients: trainables(model).map(({ grad }) => toHost(grad).slice()), bytes: runner.bytes };
+    });
+    expect(kept!.nll).toBe(each!.nll);
+    expect(kept!.gradients).toEqual(each!.gradients);
+    const bf16 = [...linears(model)].map(({ weight }) => 2 * weight.n * weight.k);
+    const block = bf16.reduce((sum, bytes) => sum + bytes, 0) / model.layers.length;
+    expect(kept!.bytes - each!.bytes).toBe(block - Math.max(...bf16));
+    freeModel(model);
+  });
+
   test("gradients of every weight (full fine-tuning)", () => {
     const gradients = pair(dir, device, "f32").map((model) => {
       trainEverything(model);
@@ -109,14 +134,30 @@ export default function modelSuite(device: DeviceId): void {
     freeModel(again);
   });
 
-  test("decoding with the cache gives the logits of the whole sequence", () => {
-    const [cpu, there] = pair(dir, device, "nf4").map(suited) as [Model, Model];
-    const ids = Array.from(batch.ids.subarray(0, 7));
-    using decoder = new Decoder(there, 16);
-    decoder.append(ids.slice(0, 5));
-    decoder.append([ids[5]!]);
-    const last = decoder.append([ids[6]!]).slice();
-    expect(distance(last, new Runner(cpu).lastLogits(sequenceBatch(ids)))).toBeLessThan(LOGITS);
+  // 600 tokens of room divide the keys into parts, most of which are empty.
+  test.each([16, 600])("decoding with the cache gives the logits of the whole sequence; room for %i", (room) => {
+    const [cpu, there] = pair(modelFolder({ max_position_embeddings: 600 }), device, "nf4").map(suited) as [
+      Model,
+      Model,
+    ];
+    const ids = Array.from(batch.ids);
+    const runner = new Runner(cpu);
+    {
+      using decoder = new Decoder(there, room);
+      // The prompt, two single tokens (the second from a graph), several at once, and single ones again.
+      for (const [begin, end] of [
+        [0, 4],
+        [4, 5],
+        [5, 6],
+        [6, 9],
+        [9, 10],
+        [10, 11],
+        [11, 12],
+      ] as const) {
+        const logits = decoder.append(ids.slice(begin, end));
+        expect(distance(logits, runner.lastLogits(sequenceBatch(ids.slice(0, end)))), `${end}`).toBeLessThan(LOGITS);
+      }
+    }
     expect([...generate(there, ids, { maxNewTokens: 5, stopIds: [] })].length).toBe(5);
     freeModel(there);
   });
