@@ -80,6 +80,7 @@ async function main(): Promise<void> {
   if (values.filter && !values.quick)
     await bigSteps(filter, threads, kernels.simd(), (result, notes) => {
       results.push(result);
+      if (values.json) appendFileSync(values.json, `${JSON.stringify(result)}\n`);
       console.log([row(result), ...notes].join("\n  "));
     });
   if (results.length === 0) throw new Error(`--filter ${values.filter} matches no case\n${usage}`);
