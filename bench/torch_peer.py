@@ -1,6 +1,6 @@
 """PyTorch + PEFT doing the training step of src/cases/steps.ts: f32 base weights, LoRA on every linear layer, activation
-checkpointing, fused AdamW; or, where the job has "elements", the fused AdamW alone (src/cases/optimiser.ts). See src/child.ts for
-the protocol. With "weights", a safetensors file, the base is read from it."""
+checkpointing, fused AdamW; or, where the job has "elements", the fused AdamW alone (src/cases/optimiser.ts), and where it has
+"product" = [m, n, k], x·Wᵀ or dy·W alone (src/cases/products.ts). See src/child.ts for the protocol. With "weights", a safetensors file, the base is read from it."""
 import json
 import struct
 import sys
@@ -9,13 +9,14 @@ import time
 import torch
 
 
-def answer(step):
+def answer(step, count=1):
     first = step()
     print(json.dumps({"ready": True, "torch": torch.__version__, "loss": first}), flush=True)
     for line in sys.stdin:
         began = time.perf_counter()
-        step()
-        print(time.perf_counter() - began, flush=True)
+        for _ in range(count):
+            step()
+        print((time.perf_counter() - began) / count, flush=True)
 
 
 shape = json.loads(sys.stdin.readline())
@@ -25,6 +26,20 @@ if "elements" in shape:
     weights = torch.nn.Parameter(torch.rand(shape["elements"]) - 0.5)
     weights.grad = torch.rand(shape["elements"]) - 0.5
     answer(torch.optim.AdamW([weights], lr=1e-3, weight_decay=0, fused=True).step)
+    sys.exit()
+
+if "product" in shape:
+    m, n, k = shape["product"]
+    weights = [torch.randn(n, k) for _ in range(2)]  # more than the caches hold
+    x = torch.randn(m, n if shape["transposed"] else k)
+    y = torch.empty(m, k if shape["transposed"] else n)
+
+    def product():
+        weights.reverse()
+        torch.mm(x, weights[0] if shape["transposed"] else weights[0].T, out=y)
+        return 0.0
+
+    answer(product, max(1, int(1e9 / (2 * m * n * k))))  # some 10 ms
     sys.exit()
 
 from peft import LoraConfig, get_peft_model  # noqa: E402 (slow to import)

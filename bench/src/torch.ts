@@ -27,6 +27,11 @@ export function torchOptimiser(elements: number): Peer {
   return stepper("PyTorch fused AdamW", { elements });
 }
 
+/** x [m, k]·Wᵀ, or x [m, n]·W, with f32 weights [n, k]. */
+export function torchProduct(transposed: boolean, [m, n, k]: [number, number, number]): Peer {
+  return stepper("PyTorch mm, f32 weights", { product: [m, n, k], transposed });
+}
+
 /** Takes the steps of torch_peer.py for `job`. */
 function stepper(name: string, job: object): Peer {
   const command = torchCommand();

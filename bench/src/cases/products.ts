@@ -1,4 +1,4 @@
-// Matrix products: 4-bit weights in both directions and both arithmetics, and dense f32, beside OpenBLAS on f32 weights.
+// Matrix products: 4-bit weights in both directions and both arithmetics, and dense f32, beside OpenBLAS and PyTorch on f32 weights.
 // The weights rotate through more than the caches hold, as they do in a model.
 import { matmul as denseMatmul, matmulTransposed as denseTransposed } from "@qlora/kernels";
 import {
@@ -12,6 +12,7 @@ import {
 } from "@qlora/nf4";
 import { type Case, type CaseGroup, expectClose, normals } from "../case.js";
 import { native } from "../native.js";
+import { torchProduct } from "../torch.js";
 
 const [n, k] = [4096, 4096];
 /** Sums of 4096 products in f32 against sums in another order. */
@@ -44,10 +45,14 @@ export const products: CaseGroup = {
       const flops = (2 * m * n * k) / 1e9;
       const reference = new Float32Array(m * n);
       const shape = `m ${m}, ${n} × ${k}`;
-      const peers = (transposed: boolean) =>
-        blas
-          ? [{ name: "OpenBLAS sgemm, f32 weights", run: () => native.sgemm(transposed, m, n, k, x, next(f32), y) }]
-          : [{ name: "OpenBLAS sgemm, f32 weights", unavailable: "libopenblas is not installed", run: () => {} }];
+      const peers = (transposed: boolean) => [
+        {
+          name: "OpenBLAS sgemm, f32 weights",
+          run: () => native.sgemm(transposed, m, n, k, x, next(f32), y),
+          ...(blas ? {} : { unavailable: "libopenblas is not installed" }),
+        },
+        ...(quick ? [] : [torchProduct(transposed, [m, n, k])]),
+      ];
       const quantized = (transposed: boolean, compute: "f32" | "int8"): Case => {
         const product = transposed ? matmulTransposed : matmul;
         const options = compute === "int8" ? { compute } : {};
