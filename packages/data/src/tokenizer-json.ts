@@ -95,6 +95,11 @@ function checkVocabulary(model: Component, path: string): Map<number, string> {
       }
       put(entry[0], id);
     });
+    const { unk_id: unknown = null, vocab } = model;
+    if (unknown !== null && !(Number.isInteger(unknown) && Object.hasOwn(vocab as unknown[], unknown as number))) {
+      const message = `"model.unk_id" is ${show(unknown)}, expected an id of the vocabulary, 0 … ${(vocab as unknown[]).length - 1}`;
+      throw new DataError("TOKENIZER_IDS", message, { path });
+    }
   } else if (isObject(model.vocab)) {
     for (const [token, id] of Object.entries(model.vocab)) put(token, id);
   } else {

@@ -32,6 +32,22 @@ const CASES: [string, string, (json: Json) => void, RegExp][] = [
     /"qqqq" is not/,
   ],
   ["TOKENIZER_IDS", "merge to an unknown token", (j) => (j.model.merges as unknown[]).push(["q", "Z"]), /"qZ" is not/],
+  [
+    "TOKENIZER_IDS",
+    "unknown token beyond the vocabulary",
+    (j) =>
+      Object.assign(j, {
+        model: {
+          type: "Unigram",
+          unk_id: 2,
+          vocab: [
+            ["a", -1],
+            ["b", -2],
+          ],
+        },
+      }),
+    /"model.unk_id" is 2, expected an id of the vocabulary, 0 … 1/,
+  ],
   ["TOKENIZER", "merge of three", (j) => (j.model.merges as unknown[]).push(["a", "b", "c"]), /expected two tokens/],
   ["TOKENIZER", "merges not a list", (j) => Object.assign(j.model, { merges: "a b" }), /"model.merges"/],
   ["TOKENIZER", "added token without content", (j) => j.added_tokens.push({ id: 9999 }), /added_tokens\[3\]/],
