@@ -44,8 +44,6 @@ export interface EstimateInput {
 const logitsChunk = 4 * 2 ** 20;
 /** What the process grows by whatever the model: compiled code, the heap's young generation, the threads' stacks and panels. */
 const overhead = 16 * 2 ** 20;
-/** What loading leaves behind until V8 collects it: a share of what stays (measured), and no more than this. */
-const garbage = { share: 0.06, most: 64 * 2 ** 20 };
 
 /** Memory of training on the CPU. Sizes follow the code that allocates them (transformer's load.ts, pass.ts and block.ts). */
 export function estimateMemory(input: EstimateInput): MemoryEstimate {
@@ -103,9 +101,6 @@ export function estimateMemory(input: EstimateInput): MemoryEstimate {
       bytes: loading - training,
       note: "the largest tensor in the file's precision, before training needs its memory",
     });
-  const arrays = parts.slice(1, 4).reduce((sum, { bytes }) => sum + bytes, 0); // activations are made once
-  const left = arrays * garbage.share + reordered(model, precision, config);
-  parts.push({ name: "garbage", bytes: Math.min(left, garbage.most), note: "not yet collected" });
   return { parts, total: parts.reduce((sum, { bytes }) => sum + bytes, 0), mapped: weights.mapped };
 }
 
@@ -183,12 +178,6 @@ function loadingBytes(model: ModelConfig, precision: Precision, stored: number, 
   const raw = model.dtype === "float16" ? 6 : stored;
   const linear = largest * (raw + (precision === "f32" || precision === "bf16" ? 0 : 0.6));
   return Math.max(linear, model.vocabSize * model.hiddenSize * (raw - (raw === 6 ? 4 : dense)));
-}
-
-/** Bytes of 4-bit codes that loading puts into another order: those in the first order are garbage then. */
-function reordered(model: ModelConfig, precision: Precision, { mapWeights = false }: Config): number {
-  if (mapWeights || (precision !== "nf4" && precision !== "fp4")) return 0;
-  return (model.layers * linearKeys.reduce((sum, key) => sum + product(linearShape(model, key)), 0)) / 2;
 }
 
 /** Bytes of all matrices: in memory, and with `mapWeights` in the mapped file, which is all but small tensors. */

@@ -14,6 +14,7 @@ import { TrainError } from "./error.js";
 import type { DeviceEstimate } from "./estimate-device.js";
 import type { StepEvent, TrainEvent } from "./events.js";
 import { type Fingerprint, fingerprint } from "./fingerprint.js";
+import { collectGarbage } from "./garbage.js";
 import { heldOutLoss } from "./held-out.js";
 import { History } from "./history.js";
 import { makeOptimizer, makeSchedule } from "./optimizer.js";
@@ -78,6 +79,7 @@ export class Run {
     });
     const resumed = yield* restore(this.parts, this.history, this.fingerprint, optimizer);
     if (resumed) ({ step: this.step, tokens: this.tokens, saved: this.saved } = resumed);
+    collectGarbage();
     writeFileAtomic(folder.file("config.yaml"), formatConfig(config));
     if (!resumed) folder.openLog(0);
     if (config.tensorboard) this.board = EventFile.open(folder.path, this.history);
