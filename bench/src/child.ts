@@ -13,13 +13,26 @@ export interface Peer extends Contender {
 
 export const unavailable = (name: string, reason: string): Peer => ({ name, unavailable: reason, run: () => {} });
 
-/** `command` is started with the first measurement, after `prepare`, and ended by `stop`. */
-export function childPeer(name: string, command: readonly string[], job: object, prepare = () => {}): Peer {
+export interface ChildOptions {
+  /** Called before the command is started. */
+  prepare?: () => void;
+  /** It goes on with its work when it has answered: it is stopped (SIGSTOP) until the next "run". */
+  worksOn?: boolean;
+}
+
+/** `command` is started with the first measurement and ended by `stop`. */
+export function childPeer(
+  name: string,
+  command: readonly string[],
+  job: object,
+  { prepare, worksOn }: ChildOptions = {},
+): Peer {
   let child: ChildProcess | undefined;
   let lines: AsyncIterator<string>;
   const next = async () => {
     const { value, done } = await lines.next();
     if (done) throw new Error(`${name} ended early; run \`${command.join(" ")}\` to see why`);
+    if (worksOn) child!.kill("SIGSTOP");
     return value;
   };
   return {
@@ -27,17 +40,18 @@ export function childPeer(name: string, command: readonly string[], job: object,
     run: () => {},
     async seconds() {
       if (!child) {
-        prepare();
+        prepare?.();
         child = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "pipe", "ignore"] });
-        process.once("exit", () => child?.kill());
+        process.once("exit", () => child?.kill("SIGKILL"));
         lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
         child.stdin!.write(`${JSON.stringify(job)}\n`);
         await next();
       }
+      if (worksOn) child.kill("SIGCONT");
       child.stdin!.write("run\n");
       return Number(await next());
     },
-    stop: () => child?.kill(),
+    stop: () => child?.kill("SIGKILL"),
   };
 }
 

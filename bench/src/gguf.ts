@@ -1,23 +1,41 @@
-// A GGUF file (version 3) of a LLaMA-shaped model with random weights: Q4_0 in the blocks, f32 in the head, as our own is measured.
-// Format: github.com/ggml-org/ggml, docs/gguf.md. For measuring llama.cpp alone: its tokens mean nothing.
+// A GGUF file (version 3) of a LLaMA-shaped model with random weights: Q4_0 or Q8_0 in the blocks, f32 in the head, as our own is measured.
+// Format: github.com/ggml-org/ggml, docs/gguf.md. For measuring llama.cpp and what is made of it alone: its tokens mean nothing, and
+// text is read a byte a token, but for <s> and the three bytes of a space in front.
 import { closeSync, openSync, writeSync } from "node:fs";
 import type { Shape } from "./random-model.js";
 
 const types = { u32: 4, i32: 5, f32: 6, string: 8, array: 9 } as const;
-const tensorTypes = { F32: 0, Q4_0: 2 } as const;
+const tensorTypes = { F32: 0, Q4_0: 2, Q8_0: 8 } as const;
+/** Bytes of a block of 32 weights, and the standard deviation of its codes, which are uniform. */
+const blockTypes = { Q4_0: { bytes: 18, deviation: 4.61 }, Q8_0: { bytes: 34, deviation: 73.9 } } as const;
 const alignment = 32;
 
 type Tensor = { name: string; columns: number; rows: number; type: keyof typeof tensorTypes };
 
+export interface GgufKind {
+  /** qwen3 is llama with norms on the heads of queries and keys, and rotates their halves. */
+  architecture: "llama" | "qwen3";
+  /** Of the embedding and of the linear layers. */
+  type: keyof typeof blockTypes;
+}
+
 /** Writes the file at once, tensor by tensor. */
-export function writeGguf(path: string, { hidden, layers, ffn, heads, vocab }: Shape, contextLength: number): void {
-  const matrix = (name: string, rows: number, columns: number): Tensor => ({ name, rows, columns, type: "Q4_0" });
-  const norm = (name: string): Tensor => ({ name, rows: 1, columns: hidden, type: "F32" });
+export function writeGguf(
+  path: string,
+  { hidden, layers, ffn, heads, vocab }: Shape,
+  contextLength: number,
+  { architecture, type }: GgufKind,
+): void {
+  const matrix = (name: string, rows: number, columns: number): Tensor => ({ name, rows, columns, type });
+  const norm = (name: string, columns = hidden): Tensor => ({ name, rows: 1, columns, type: "F32" });
   const tensors: Tensor[] = [
     matrix("token_embd.weight", vocab, hidden),
     ...Array.from({ length: layers }, (_, i) => [
       norm(`blk.${i}.attn_norm.weight`),
       ...["q", "k", "v", "output"].map((key) => matrix(`blk.${i}.attn_${key}.weight`, hidden, hidden)),
+      ...(architecture === "qwen3" ? ["q", "k"] : []).map((key) =>
+        norm(`blk.${i}.attn_${key}_norm.weight`, hidden / heads),
+      ),
       norm(`blk.${i}.ffn_norm.weight`),
       matrix(`blk.${i}.ffn_gate.weight`, ffn, hidden),
       matrix(`blk.${i}.ffn_up.weight`, ffn, hidden),
@@ -36,16 +54,16 @@ export function writeGguf(path: string, { hidden, layers, ffn, heads, vocab }: S
   const tokens = Array.from({ length: vocab }, (_, i) => special[i] ?? `▁t${i}`);
   const tokenTypes = tokens.map((_, i) => (i === 0 ? 2 : i < 3 ? 3 : i < special.length ? 6 : 1));
   const metadata: [string, Buffer][] = [
-    ["general.architecture", text("llama")],
+    ["general.architecture", text(architecture)],
     ["general.name", text("random weights")],
-    ["llama.context_length", u32(contextLength)],
-    ["llama.embedding_length", u32(hidden)],
-    ["llama.block_count", u32(layers)],
-    ["llama.feed_forward_length", u32(ffn)],
-    ["llama.rope.dimension_count", u32(hidden / heads)],
-    ["llama.attention.head_count", u32(heads)],
-    ["llama.attention.head_count_kv", u32(heads)],
-    ["llama.attention.layer_norm_rms_epsilon", value("f32", float32(1e-5))],
+    [`${architecture}.context_length`, u32(contextLength)],
+    [`${architecture}.embedding_length`, u32(hidden)],
+    [`${architecture}.block_count`, u32(layers)],
+    [`${architecture}.feed_forward_length`, u32(ffn)],
+    [`${architecture}.rope.dimension_count`, u32(hidden / heads)],
+    [`${architecture}.attention.head_count`, u32(heads)],
+    [`${architecture}.attention.head_count_kv`, u32(heads)],
+    [`${architecture}.attention.layer_norm_rms_epsilon`, value("f32", float32(1e-5))],
     ["tokenizer.ggml.model", text("llama")],
     ["tokenizer.ggml.tokens", array("string", tokens.map(bytes))],
     [
@@ -84,7 +102,7 @@ export function writeGguf(path: string, { hidden, layers, ffn, heads, vocab }: S
   try {
     writeSync(file, Buffer.concat([head, Buffer.alloc(padded(head.length) - head.length)]));
     for (const tensor of tensors) {
-      const data = tensor.type === "F32" ? plain(tensor) : blocks(tensor);
+      const data = tensor.type === "F32" ? plain(tensor) : blocks(tensor, tensor.type);
       for (let at = 0; at < data.length; ) at += writeSync(file, data, at, Math.min(data.length - at, 1 << 30));
     }
   } finally {
@@ -92,7 +110,7 @@ export function writeGguf(path: string, { hidden, layers, ffn, heads, vocab }: S
   }
 }
 
-const size = ({ columns, rows, type }: Tensor) => rows * columns * (type === "F32" ? 4 : 18 / 32);
+const size = ({ columns, rows, type }: Tensor) => rows * columns * (type === "F32" ? 4 : blockTypes[type].bytes / 32);
 const padded = (length: number) => Math.ceil(length / alignment) * alignment;
 
 let state = 1;
@@ -110,13 +128,17 @@ function plain(tensor: Tensor): Buffer {
   return Buffer.from(data.buffer);
 }
 
-/** Blocks of 32 weights: a scale in f16 and 16 bytes of codes; a weight is scale·(code − 8), of variance 1/columns over all. */
-function blocks(tensor: Tensor): Buffer {
+/**
+ * Blocks of 32 weights, of variance 1/columns over all: a scale in f16, then the codes. Q4_0: 16 bytes of two codes each, a weight is
+ * scale·(code − 8); Q8_0: 32 signed bytes, a weight is scale·code.
+ */
+function blocks(tensor: Tensor, type: keyof typeof blockTypes): Buffer {
   const data = Buffer.alloc(padded(size(tensor)));
   const words = new Int32Array(data.buffer, data.byteOffset, data.length >> 2);
   for (let i = 0; i < words.length; i++) words[i] = random();
-  const scale = float16(1 / (4.61 * Math.sqrt(tensor.columns)));
-  for (let at = 0; at < size(tensor); at += 18) data.writeUInt16LE(scale, at);
+  const { bytes, deviation } = blockTypes[type];
+  const scale = float16(1 / (deviation * Math.sqrt(tensor.columns)));
+  for (let at = 0; at < size(tensor); at += bytes) data.writeUInt16LE(scale, at);
   return data;
 }
 

@@ -23,8 +23,8 @@ import { compare, profileRows, row } from "./table.js";
 const groups: CaseGroup[] = [codec, products, dense, optimiser, steps, decoding, memory, scaling];
 const usage = `pnpm bench [--filter RE] [--shape RE] [--quick] [--profile] [--json FILE] [--html FILE] [--compare OLD.json] [--threads N] [--clock wall|processor]
 Cases: ${[...groups.flatMap(({ names }) => names), ...bigStepNames].join(", ")}
-Peers are looked for, never installed: QLORA_PYTHON=PYTHON with torch and peft; QLORA_PEERS=FOLDER with node-llama-cpp
-(npm install --prefix FOLDER node-llama-cpp); libopenblas from the system.
+Peers are looked for, never installed: QLORA_PYTHON=PYTHON with torch and peft; QLORA_PEERS=FOLDER with node-llama-cpp and
+@qvac/llm-llamacpp (npm install --prefix FOLDER node-llama-cpp @qvac/llm-llamacpp@0.53.0 bare); libopenblas from the system.
 On a busy machine --clock processor --threads 1 keeps the shares of the ceilings true; it leaves out peers in other processes.`;
 
 const { values } = parseArgs({

@@ -11,7 +11,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const shape = { hidden: 64, layers: 2, ffn: 96, heads: 4, vocab: 100 };
 const path = join(folder, "model.gguf");
-writeGguf(path, shape, 128);
+writeGguf(path, shape, 128, { architecture: "llama", type: "Q4_0" });
+const path8 = join(folder, "model8.gguf");
+writeGguf(path8, shape, 128, { architecture: "qwen3", type: "Q8_0" });
 
 test("the file begins as the format says and holds every tensor", () => {
   const head = readFileSync(path);
@@ -25,15 +27,40 @@ test("the file begins as the format says and holds every tensor", () => {
 const python = process.env.QLORA_PYTHON;
 const readable = python !== undefined && spawnSync(python, ["-c", "import gguf"]).status === 0;
 
-test.skipIf(!readable)("the gguf package reads it, and its weights have the variance meant", () => {
+const read = (path: string) => {
   const program = `
 import gguf, json, sys
 reader = gguf.GGUFReader(sys.argv[1])
 tensors = {t.name: t for t in reader.tensors}
 down = tensors["blk.1.ffn_down.weight"]
 w = gguf.dequantize(down.data, down.tensor_type)
-print(json.dumps({"shape": list(w.shape), "variance": float(w.var()), "count": len(tensors), "head": tensors["output.weight"].tensor_type.name}))`;
-  const found = JSON.parse(execFileSync(python!, ["-c", program, path], { encoding: "utf8" }));
-  expect(found).toMatchObject({ shape: [64, 96], count: 21, head: "F32" });
+print(json.dumps({"shape": list(w.shape), "variance": float(w.var()), "count": len(tensors), "type": down.tensor_type.name,
+  "head": tensors["output.weight"].tensor_type.name, "first": float(w[0, 0]),
+  "architecture": bytes(reader.fields["general.architecture"].parts[-1]).decode(), "fields": sorted(reader.fields),
+  "at": down.data_offset, "norms": [list(map(int, t.shape)) for n, t in tensors.items() if "attn_q_norm" in n]}))`;
+  return JSON.parse(execFileSync(python!, ["-c", program, path], { encoding: "utf8" }));
+};
+
+test.skipIf(!readable)("the gguf package reads it, and its weights have the variance meant", () => {
+  const found = read(path);
+  expect(found).toMatchObject({
+    shape: [64, 96],
+    count: 21,
+    type: "Q4_0",
+    head: "F32",
+    architecture: "llama",
+    norms: [],
+  });
   expect(found.variance * 96).toBeCloseTo(1, 0);
+});
+
+test.skipIf(!readable)("with Q8_0 too, where a weight is its block's scale times its code", () => {
+  const found = read(path8);
+  expect(found).toMatchObject({ shape: [64, 96], count: 25, type: "Q8_0", head: "F32", architecture: "qwen3" });
+  expect(found.norms).toEqual([[16], [16]]);
+  expect(found.fields).toContain("qwen3.attention.head_count");
+  expect(found.variance * 96).toBeCloseTo(1, 1);
+  const file = readFileSync(path8);
+  const scale = 2 ** ((file.readUInt16LE(found.at) >> 10) - 15) * (1 + (file.readUInt16LE(found.at) & 1023) / 1024);
+  expect(found.first).toBeCloseTo(scale * file.readInt8(found.at + 2), 9);
 });

@@ -1,11 +1,12 @@
 // The whole process of a training step, ours and PyTorch's, on the same weights (the 4-bit ones, decoded for PyTorch): the most memory it
-// ever holds, and its first loss.
+// ever holds, and its first loss. The memory of @qvac/llm-llamacpp beside it, on weights of its own.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { saveWeights } from "@qlora/transformer";
 import type { CaseGroup, Measured } from "../case.js";
 import { peakMemory } from "../child.js";
+import { notQuick, qvacMemory, qvacName } from "../qvac.js";
 import { describe, modelConfig, randomModel } from "../random-model.js";
 import { rank, type StepShape, stepShapes } from "../step.js";
 import { torchCommand, torchName } from "../torch.js";
@@ -27,14 +28,14 @@ export const memory: CaseGroup = {
         async measure(): Promise<Measured> {
           const { own, torch } = await measured();
           const value = own.bytes / 1e6;
-          if (typeof torch === "string")
-            return { value, unit: "MB", peers: [{ name: torchName, value: null, unavailable: torch }] };
-          return {
-            value,
-            unit: "MB",
-            peers: [{ name: torchName, value: torch.bytes / 1e6 }],
-            verdict: { claim: "at most 60 % of PyTorch's", holds: own.bytes <= 0.6 * torch.bytes },
-          };
+          const qvac = await (quick ? notQuick.unavailable! : qvacMemory(shape));
+          const peers = [
+            peerMemory(torchName, typeof torch === "string" ? torch : torch.bytes),
+            peerMemory(qvacName, qvac),
+          ];
+          if (typeof torch === "string") return { value, unit: "MB", peers };
+          const holds = own.bytes <= 0.6 * torch.bytes;
+          return { value, unit: "MB", peers, verdict: { claim: "at most 60 % of PyTorch's", holds } };
         },
       };
       yield {
@@ -57,6 +58,11 @@ export const memory: CaseGroup = {
     }
   },
 };
+
+/** `found`: bytes, or why there are none. */
+function peerMemory(name: string, found: number | string) {
+  return typeof found === "string" ? { name, value: null, unavailable: found } : { name, value: found / 1e6 };
+}
 
 async function measureBoth(shape: StepShape, threads: number) {
   const script = join(import.meta.dirname, "step-process.js");

@@ -1,7 +1,9 @@
 // Whole training steps (adapters of rank 64 on every linear layer, checkpointing, AdamW), random weights in NF4.
 // Beside PyTorch + PEFT on f32 base weights, where QLORA_PYTHON has them: it has nothing to dequantise, so it is the harder peer.
+// And beside @qvac/llm-llamacpp, the one peer of JavaScript's that trains on a CPU, where QLORA_PEERS has it.
 import { sequenceBatch, trainables } from "@qlora/transformer";
 import type { Case, CaseGroup } from "../case.js";
+import { notQuick, qvacPeer } from "../qvac.js";
 import { describe, linearWeights, roleNames } from "../random-model.js";
 import { stepShapes, trainingStep } from "../step.js";
 import { torchPeer } from "../torch.js";
@@ -52,7 +54,7 @@ export const steps: CaseGroup = {
           },
           roles,
         },
-        peers: compute === "f32" ? [torchPeer(shape)] : [],
+        peers: compute === "f32" ? [torchPeer(shape), quick ? notQuick : qvacPeer(shape)] : [],
         slow: shape.hidden !== 1024,
       });
       yield make("training step", "f32");
