@@ -32,6 +32,8 @@ const { build } = from("tsup")("esbuild");
 const { values } = parseArgs({
   options: { out: { type: "string", default: "qlora-gpu.tar.xz" }, built: { type: "boolean", default: false } },
 });
+/** Bytes of an addon at most: packages on npm stay small, and kernels that grow beyond are compiled for too many shapes. */
+const largest = 20e6;
 const architectures = "80-real;86-real;89-real;90-real;100-real;120";
 
 const packages = readdirSync(join(root, "packages")).map((name) => join(root, "packages", name));
@@ -73,7 +75,14 @@ function addons(path) {
   }
   const built = existsSync(release) ? readdirSync(release).filter((name) => name.endsWith(".node")) : [];
   if (built.length === 0) throw new Error(`${relative(root, release)} has no addon: build it first (pnpm build)`);
-  for (const name of built) copyFileSync(join(release, name), join(folder, "build/Release", name));
+  for (const name of built) {
+    const { size } = statSync(join(release, name));
+    if (size > largest)
+      throw new Error(
+        `${relative(root, join(release, name))} is ${(size / 1e6).toFixed(1)} MB; an addon is at most 20 MB`,
+      );
+    copyFileSync(join(release, name), join(folder, "build/Release", name));
+  }
 }
 
 function node() {

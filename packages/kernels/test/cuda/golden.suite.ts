@@ -1,16 +1,15 @@
-// The operations on the emulated device against PyTorch and transformers (conformance/kernels_golden.py).
-import { leaks } from "@qlora/cuda-runtime";
-import { afterAll, describe, expect, test } from "vitest";
-import { expectClose, FEW_ROUNDINGS, FLOAT32_SUMS, f32, golden } from "./compare.js";
-import { BF16, DEVICE_EXP, onDevice, places } from "./device.js";
-import { checkAttention, checkBf16, checkCrossEntropy, checkEmbedding } from "./golden_checks.js";
-
-afterAll(() => expect(leaks()).toEqual([]));
+// The operations on a device against PyTorch and transformers (conformance/kernels_golden.py).
+import { type DeviceId, leaks } from "@qlora/cuda-runtime";
+import { afterEach, expect, test } from "vitest";
+import { expectClose, FEW_ROUNDINGS, FLOAT32_SUMS, f32, golden } from "../compare.js";
+import { checkAttention, checkBf16, checkCrossEntropy, checkEmbedding } from "../golden_checks.js";
+import { BF16, DEVICE_EXP, onDevice } from "./on_device.js";
 
 /** q, k, v and dout are rounded to bf16 before: scores are off by 2^-9 of their terms, and what follows by as much again. */
 const BF16_INPUTS = 4 * BF16;
 
-describe.each([...new Set(places.map(({ device }) => device))])("%s", (device) => {
+export default function goldenSuite(device: DeviceId): void {
+  afterEach(() => expect(leaks()).toEqual([]));
   const k = onDevice(device);
   const each = (name: string, check: (c: ReturnType<typeof golden>[number]) => void) =>
     test(name, () => golden(name).forEach(check));
@@ -53,4 +52,4 @@ describe.each([...new Set(places.map(({ device }) => device))])("%s", (device) =
   each("embedding", (c) => checkEmbedding(k, c));
 
   each("bf16", (c) => checkBf16(k, c));
-});
+}

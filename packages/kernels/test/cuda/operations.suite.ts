@@ -1,9 +1,9 @@
-// Every operation but the matrix products and attention on the emulated device, in every order of its threads.
-import { leaks } from "@qlora/cuda-runtime";
+// Every operation but the matrix products and attention on a device, against the CPU.
+import { type DeviceId, leaks } from "@qlora/cuda-runtime";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { BF16, compareOnDevice, DEVICE_EXP, places } from "./device.js";
-import { operations } from "./operations.js";
+import { afterEach, describe, expect, test } from "vitest";
+import { operations } from "../operations.js";
+import { BF16, compareOnDevice, DEVICE_EXP } from "./on_device.js";
 
 /** Sizes with several blocks, several turns of a block, and ragged ends. */
 const larger: Record<string, object> = {
@@ -23,8 +23,9 @@ const tested = operations.filter(({ name }) => name in larger);
 
 const exponentials = ["swiglu", "swigluBackward", "crossEntropy"];
 
-describe.each(places)("$place", ({ device, prepare }) => {
-  beforeAll(prepare);
+export default function operationsSuite(device: DeviceId): void {
+  afterEach(() => expect(leaks()).toEqual([]));
+
   describe.each(["f32", "bf16"] as const)("%s", (type) => {
     test.each(tested)("$name", (operation) => {
       const f32 = exponentials.includes(operation.name) ? DEVICE_EXP : operation.tolerance;
@@ -44,6 +45,4 @@ describe.each(places)("$place", ({ device, prepare }) => {
       }
     });
   });
-});
-
-afterAll(() => expect(leaks()).toEqual([]));
+}

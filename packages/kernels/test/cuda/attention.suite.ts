@@ -1,8 +1,8 @@
-// Attention on the emulated device, in every order of its threads.
-import { leaks } from "@qlora/cuda-runtime";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { BF16, compareOnDevice, places } from "./device.js";
-import { operations } from "./operations.js";
+// Attention on a device, against the CPU.
+import { type DeviceId, leaks } from "@qlora/cuda-runtime";
+import { afterEach, expect, test } from "vitest";
+import { operations } from "../operations.js";
+import { BF16, compareOnDevice } from "./on_device.js";
 
 const [forward, backward] = ["attention", "attentionBackward"].map((name) => operations.find((o) => o.name === name)!);
 
@@ -18,12 +18,11 @@ const shapes = [
   { heads: 1, kvHeads: 1, headDim: 200, segments: segments([67, 67]) },
 ].map((shape) => ({ ...shape, scale: shape.headDim ** -0.5 }));
 
-describe.each(places)("$place", ({ device, prepare }) => {
-  beforeAll(prepare);
+export default function attentionSuite(device: DeviceId): void {
+  afterEach(() => expect(leaks()).toEqual([]));
+
   test.each(shapes)("heads $heads / $kvHeads of $headDim", (shape) => {
     compareOnDevice(forward!, shape, device, { type: "bf16", before: 0, tolerance: BF16 });
     compareOnDevice(backward!, shape, device, { type: "bf16", before: 0, tolerance: 2 * BF16 });
   });
-});
-
-afterAll(() => expect(leaks()).toEqual([]));
+}

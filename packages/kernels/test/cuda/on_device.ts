@@ -1,37 +1,15 @@
 // Operations on a device against the CPU's public functions of the same names, on the same bf16-rounded inputs.
-import {
-  allocArray,
-  type DeviceArray,
-  type DeviceId,
-  devices,
-  emulations,
-  type HostArray,
-  type KernelAddon,
-} from "@qlora/cuda-runtime";
-import { loadAddon } from "@qlora/cuda-runtime/load";
+import { allocArray, type DeviceArray, type DeviceId, type HostArray } from "@qlora/cuda-runtime";
 import { expect } from "vitest";
-import * as kernels from "../src/index.js";
-import { expectClose } from "./compare.js";
-import type { Arrays, Operation, Options } from "./operations.js";
+import * as kernels from "../../src/index.js";
+import { expectClose } from "../compare.js";
+import type { Arrays, Operation, Options } from "../operations.js";
 
 /** Values of 8 bits: a rounding is half a unit, 2^-9 of the value; another half for what is rounded on the way. */
 export const BF16 = 2 ** -8;
 
 /** A GPU's __expf is good to 2 + ⌊1.16 · |x|⌋ ulp of 2^-24 (CUDA C++ Programming Guide); |x| is at most 40 here. */
 export const DEVICE_EXP = 4e-6;
-
-/** kernels.emu.node: the one that the functions of the package load, too. */
-export const addon = loadAddon<KernelAddon>("kernels.emu", new URL("../src/index.js", import.meta.url).href);
-
-/** Where tests run: on the emulator with its threads in every order, and on GPUs where there are any. */
-export const places: { place: string; device: DeviceId; prepare: () => void }[] = [
-  ...emulations.map(({ schedule, copies }) => ({
-    place: `cuda-emu, ${schedule}, ${copies} copies`,
-    device: "cuda-emu" as const,
-    prepare: () => addon.setEmulation!(schedule, copies, 1),
-  })),
-  ...devices().devices.map(({ id, name }) => ({ place: name, device: id, prepare: () => {} })),
-];
 
 export type Type = "f32" | "bf16";
 
@@ -91,7 +69,29 @@ class Guarded implements Disposable {
   }
 }
 
-/** Runs an operation on a device and on the CPU, and compares every array. Arrays begin `before` elements behind a boundary. */
+/** Runs an operation on a device; returns its arrays as they are then. They begin `before` elements behind a boundary there. */
+export function runOnDevice(
+  operation: Operation,
+  arrays: Arrays,
+  options: Options,
+  device: DeviceId,
+  { type, before }: { type: Type; before: number },
+): Record<string, Float32Array> {
+  const on: Record<string, Guarded> = {};
+  try {
+    for (const [name, x] of Object.entries(arrays)) {
+      const aligned = operation.exact !== undefined && !operation.exact.includes(name);
+      on[name] = new Guarded(x as HostArray, device, wide.has(name) ? "f32" : type, aligned ? 8 : before);
+    }
+    const there = Object.fromEntries(Object.entries(on).map(([name, { array }]) => [name, array]));
+    expect(operation.call(kernels, there, options)).toBe(undefined);
+    return Object.fromEntries(Object.entries(on).map(([name, array]) => [name, array.read()]));
+  } finally {
+    for (const array of Object.values(on)) array[Symbol.dispose]();
+  }
+}
+
+/** Runs an operation on a device and on the CPU, and compares every array. */
 export function compareOnDevice(
   operation: Operation,
   options: Options,
@@ -100,27 +100,17 @@ export function compareOnDevice(
 ): void {
   const arrays = operation.arrays(options);
   roundArrays(arrays, type);
-  const on: Record<string, Guarded> = {};
-  try {
-    for (const [name, x] of Object.entries(arrays)) {
-      const aligned = operation.exact !== undefined && !operation.exact.includes(name);
-      on[name] = new Guarded(x as HostArray, device, wide.has(name) ? "f32" : type, aligned ? 8 : before);
-    }
-    const devices = Object.fromEntries(Object.entries(on).map(([name, { array }]) => [name, array]));
-    expect(operation.call(kernels, devices, options)).toBe(undefined);
-    operation.call(kernels, arrays, options);
-    for (const [name, expected] of Object.entries(arrays)) {
-      const actual = on[name]!.read();
-      const what = `${name} (${JSON.stringify(options, (_, x) => (typeof x === "bigint" ? `${x}` : x))})`;
-      if (operation.outputs.includes(name))
-        expectClose(actual, expected, wide.has(name) ? Math.min(tolerance, 1e-5) : tolerance, {
-          what,
-          terms: operation.terms ?? 0,
-        });
-      else expect(actual, `${name} is an input`).toEqual(expected);
-    }
-  } finally {
-    for (const array of Object.values(on)) array[Symbol.dispose]();
+  const results = runOnDevice(operation, arrays, options, device, { type, before });
+  operation.call(kernels, arrays, options);
+  for (const [name, expected] of Object.entries(arrays)) {
+    const actual = results[name]!;
+    const what = `${name} (${JSON.stringify(options, (_, x) => (typeof x === "bigint" ? `${x}` : x))})`;
+    if (operation.outputs.includes(name))
+      expectClose(actual, expected, wide.has(name) ? Math.min(tolerance, 1e-5) : tolerance, {
+        what,
+        terms: operation.terms ?? 0,
+      });
+    else expect(actual, `${name} is an input`).toEqual(expected);
   }
 }
 
