@@ -60,7 +60,7 @@ export function readConfigFile(path: string): Partial<TrainOptions> {
   return Object.fromEntries(
     Object.entries(json).map(([key, value]) => {
       const name = known.get(key);
-      if (!name) throw new ConfigError(`${path}: unknown key ${key}${suggestion(key, [...known.keys()])}`);
+      if (!name) throw new ConfigError(`${path}: ${unknownKey(key, [...known.keys()])}`);
       return [name, value];
     }),
   );
@@ -69,6 +69,10 @@ export function readConfigFile(path: string): Partial<TrainOptions> {
 /** The configuration as YAML, as it is written to `config.yaml` and read back. */
 export function formatConfig(config: TrainConfig): string {
   return stringify(Object.fromEntries(Object.entries(config).map(([key, value]) => [snakeCase(key), value])));
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  return `unknown key ${key.length > 60 ? `${key.slice(0, 60)}…` : key}${suggestion(key, known)}`;
 }
 
 /** `; did you mean …?` for the nearest known word, or nothing. */
@@ -96,7 +100,7 @@ function explain(
 ): string {
   if (issue.code === "unrecognized_keys" && issue.keys) {
     const known = Object.keys(trainSchema.shape);
-    return issue.keys.map((key) => `${where}: unknown key ${key}${suggestion(key, known)}`).join("\n");
+    return issue.keys.map((key) => `${where}: ${unknownKey(key, known)}`).join("\n");
   }
   const key = String(issue.path[0] ?? "");
   const about = trainSchema.shape[key as keyof typeof trainSchema.shape]?.description;
