@@ -60,8 +60,7 @@ export class Decoder implements Disposable {
         `${this.length + t} tokens do not fit this decoder's capacity of ${this.capacity}`,
       );
     if (t > 1) this.forgetGraph();
-    const positions = Array.from({ length: t }, (_, i) => this.length + i);
-    const inputs = scratch.i32("inputs", Int32Array.of(...Array.from(ids), ...positions, 0, t, 0, this.length + t));
+    const inputs = scratch.i32("inputs", this.inputsOf(ids));
     if (this.graph) this.graph.launch();
     else {
       this.queue(t, inputs);
@@ -70,6 +69,16 @@ export class Decoder implements Disposable {
     }
     this.length += t;
     return toHost(scratch.f32("logits", model.config.vocabSize));
+  }
+
+  /** What `queue` wants of these tokens, in one array. */
+  private inputsOf(ids: ArrayLike<number>): Int32Array {
+    const t = ids.length;
+    const inputs = new Int32Array(2 * t + 4);
+    inputs.set(ids);
+    for (let i = 0; i < t; i++) inputs[t + i] = this.length + i;
+    inputs.set([0, t, 0, this.length + t], 2 * t);
+    return inputs;
   }
 
   /** The pass over `t` tokens; `inputs` are their ids and positions, and the borders of queries and keys. */

@@ -71,7 +71,7 @@ function product(
   { compute = "f32", accumulate = false, scratch }: WeightProductOptions,
 ): void {
   if ("device" in data) {
-    const decode = !dense && scratch && m >= nf4.denseRows(data.device);
+    const decode = !dense && scratch && m >= nf4.denseRows(); // the product itself knows whether this device gains
     const room = decode ? { scratch: scratch.weight("weight", n * k) } : { dense };
     multiply(input as DeviceArray, data, { out: out as DeviceArray, accumulate, ...room });
   } else multiply(input as Float32Array, data, { out: out as Float32Array, accumulate, compute });
