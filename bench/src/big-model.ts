@@ -16,6 +16,7 @@ export const llama: Record<"7B" | "13B" | "33B", Shape> = {
 };
 
 export interface WatchedStep extends BigStep {
+  compute: "f32" | "int8";
   /** Largest resident bytes of the process's own and of files (Linux; 0 elsewhere). */
   peak: { own: number; mapped: number };
 }
@@ -41,7 +42,7 @@ export async function* trainBigModel(
       process.stderr.write(`\r  writing random weights: ${(bytes / 1e9).toFixed(1)} GB`),
     );
     process.stderr.write(`\r${" ".repeat(50)}\r`);
-    for (const compute of computes) yield await watch(dir, tokens, compute, threads);
+    for (const compute of computes) yield { compute, ...(await watch(dir, tokens, compute, threads)) };
   } finally {
     remove();
     process.off("exit", remove);
@@ -61,7 +62,12 @@ function refuseFullDisk(dir: string, { hidden, layers, ffn, vocab }: Shape): voi
 }
 
 /** Runs the step and looks at the process's memory ten times a second. */
-async function watch(dir: string, tokens: number, compute: string, threads: number): Promise<WatchedStep> {
+async function watch(
+  dir: string,
+  tokens: number,
+  compute: string,
+  threads: number,
+): Promise<Omit<WatchedStep, "compute">> {
   const child = spawn(process.execPath, [join(import.meta.dirname, "big-step.js"), dir, String(tokens), compute], {
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, QLORA_THREADS: String(threads) },

@@ -23,8 +23,12 @@ export async function bigSteps(
     const wanted = computes.filter((compute) => filter.test(nameOf(size, compute)));
     if (wanted.length === 0) continue;
     const shape = llama[size];
-    let done = 0;
-    for await (const { seconds, expected, loss, peak } of trainBigModel(shape, tokens[size], threads, wanted)) {
+    for await (const { compute, seconds, expected, loss, peak } of trainBigModel(
+      shape,
+      tokens[size],
+      threads,
+      wanted,
+    )) {
       const tokensPerSecond = tokens[size] / (seconds.passes + seconds.optimizer);
       const gb = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`;
       const notes = [
@@ -34,7 +38,7 @@ export async function bigSteps(
       ];
       onResult(
         {
-          name: nameOf(size, wanted[done++]!),
+          name: nameOf(size, compute),
           device: `cpu ${simd}`,
           threads,
           shape: `${shape.hidden} × ${shape.layers}, ffn ${shape.ffn}, vocab ${shape.vocab}, 1 × ${tokens[size]} tokens`,

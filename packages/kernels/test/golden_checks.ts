@@ -2,10 +2,21 @@
 import { expect } from "vitest";
 import type * as kernels from "../src/index.js";
 import type * as reference from "../src/reference.js";
-import { expectClose, FEW_ROUNDINGS, f32, type golden, i32 } from "./compare.js";
+import { expectClose, FEW_ROUNDINGS, FLOAT32_SUMS, f32, type golden, i32 } from "./compare.js";
 
 type Case = ReturnType<typeof golden>[number];
 type Implementation = typeof kernels | typeof reference;
+
+export function checkRmsNorm(k: Implementation, { m, d, eps, ...c }: Case): void {
+  const [y, invRms, dx, dweight] = [m * d, m, m * d, d].map((n) => new Float32Array(n));
+  k.rmsNorm(f32(c.x), f32(c.weight), y!, invRms!, { m, d, eps });
+  expectClose(y!, c.y, FEW_ROUNDINGS);
+  expectClose(invRms!, c.invRms, FEW_ROUNDINGS);
+  k.rmsNormBackward(f32(c.dy), f32(c.x), f32(c.weight), invRms!, dx!, dweight!, { m, d });
+  // At m = d = 1 nearly all of dx cancels: what remains is of the order of eps.
+  expectClose(dx!, c.dx, FLOAT32_SUMS, { terms: Math.abs(c.dy[0] * c.weight[0] * c.invRms[0]) });
+  expectClose(dweight!, c.dweight, FLOAT32_SUMS);
+}
 
 export function checkAttention(
   k: Implementation,

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import * as nf4 from "../src/index.js";
 import { matmul, matmulTransposed, type QuantizedTensor, type TiledWeights } from "../src/index.js";
+import { distance, exactProduct } from "./exact_products.js";
 
 const best = nf4.simd();
 const threads = nf4.threads();
@@ -25,36 +26,13 @@ function weights(n: number, k: number, options: object = {}): QuantizedTensor {
   return nf4.quantize(random(n * k, 7), { shape: [n, k], ...options });
 }
 
-/** x [m, k]·wᵀ, or transposed x [m, n]·w, with w [n, k] and the sums in float64. */
-function oracle(transposed: boolean, x: Float32Array, w: Float32Array, n: number, k: number): Float64Array {
-  const m = x.length / (transposed ? n : k);
-  const out = new Float64Array(m * (transposed ? k : n));
-  for (let i = 0; i < m; i++)
-    for (let j = 0; j < n; j++)
-      for (let l = 0; l < k; l++)
-        if (transposed) out[i * k + l]! += x[i * n + j]! * w[j * k + l]!;
-        else out[i * n + j]! += x[i * k + l]! * w[j * k + l]!;
-  return out;
-}
-
-/** ‖a − b‖ / ‖b‖ */
-function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let error = 0;
-  let norm = 0;
-  for (let i = 0; i < b.length; i++) {
-    error += (a[i]! - b[i]!) ** 2;
-    norm += b[i]! ** 2;
-  }
-  return Math.sqrt(error / (norm || 1));
-}
-
 function check(q: QuantizedTensor | TiledWeights, m: number): void {
   const [n, k] = q.shape as [number, number];
   const w = nf4.dequantize(nf4.untile(q));
   const x = random(m * k, 1);
   const dy = random(m * n, 2);
-  expect(distance(matmul(x, q), oracle(false, x, w, n, k)), `matmul, m = ${m}`).toBeLessThan(1e-6);
-  expect(distance(matmulTransposed(dy, q), oracle(true, dy, w, n, k)), `transposed, m = ${m}`).toBeLessThan(1e-6);
+  expect(distance(matmul(x, q), exactProduct(false, x, w, n, k)), `matmul, m = ${m}`).toBeLessThan(1e-6);
+  expect(distance(matmulTransposed(dy, q), exactProduct(true, dy, w, n, k)), `transposed, m = ${m}`).toBeLessThan(1e-6);
 }
 
 describe.each(nf4.simds())("%s", (simd) => {
@@ -144,7 +122,7 @@ describe.each(nf4.simds())("%s", (simd) => {
     const before = random(6 * 50, 3);
     const out = before.slice();
     expect(matmul(x, q, { out, accumulate: true })).toBe(out);
-    const expected = oracle(false, x, nf4.dequantize(q), 50, 70).map((value, i) => value + before[i]!);
+    const expected = exactProduct(false, x, nf4.dequantize(q), 50, 70).map((value, i) => value + before[i]!);
     expect(distance(out, expected)).toBeLessThan(1e-6);
     expect(distance(matmul(x, q, { out }), matmul(x, q))).toBe(0);
   });
@@ -200,7 +178,7 @@ describe.each(nf4.simds())("int8, %s", (simd) => {
         [x, 0.01],
         [outliers(x, columns), 0.02],
       ] as const) {
-        const exact = oracle(transposed, data, w, n, k);
+        const exact = exactProduct(transposed, data, w, n, k);
         for (const weights of [q, nf4.tile(q)]) {
           const error = distance(int8(transposed, data, weights, simd), exact);
           expect(error).toBeLessThan(bound);
@@ -247,8 +225,8 @@ it("large products stay within 1e-6", () => {
   for (const i of rows) {
     const x = reference.x.subarray(i * 2085, (i + 1) * 2085);
     const dy = reference.dy.subarray(i * 1031, (i + 1) * 1031);
-    expect(distance(y.subarray(i * 1031, (i + 1) * 1031), oracle(false, x, w, 1031, 2085))).toBeLessThan(1e-6);
-    expect(distance(dx.subarray(i * 2085, (i + 1) * 2085), oracle(true, dy, w, 1031, 2085))).toBeLessThan(1e-6);
+    expect(distance(y.subarray(i * 1031, (i + 1) * 1031), exactProduct(false, x, w, 1031, 2085))).toBeLessThan(1e-6);
+    expect(distance(dx.subarray(i * 2085, (i + 1) * 2085), exactProduct(true, dy, w, 1031, 2085))).toBeLessThan(1e-6);
   }
 });
 

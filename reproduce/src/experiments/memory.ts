@@ -1,7 +1,7 @@
 // Memory (§4, Fig. 6): what `qlora estimate` says of LLaMA's shapes, and the estimate against a process's measured peak.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { llama, NoRoomError, trainBigModel, type WatchedStep } from "bench/big-model";
 import { packageCode, trainingCode } from "../code.js";
@@ -140,7 +140,7 @@ async function measuredPeak({ quick, results, say }: Context): Promise<Outcome> 
 }
 
 /** A step of each of `bigSteps` with weights in a mapped file; not measured where the disk has no room for the file. */
-async function bigModels({ results, say }: Context): Promise<Claim[]> {
+async function bigModels({ results, training, say }: Context): Promise<Claim[]> {
   const claims: Claim[] = [];
   for (const [size, tokens] of Object.entries(bigSteps) as [keyof typeof bigSteps, number][]) {
     say(`  a step of ${size}, ${tokens} tokens`);
@@ -148,7 +148,10 @@ async function bigModels({ results, say }: Context): Promise<Claim[]> {
     const row = { claim: `LLaMA ${size} trains in 24 GiB of RAM`, paper: "–", how };
     try {
       const key = keyOf(`step-${size}`, { tokens, shape: llama[size] }, bigStepCode());
-      claims.push({ ...row, ...bigClaim(await results.once(key, () => bigStep(llama[size], tokens))) });
+      claims.push({
+        ...row,
+        ...bigClaim(await results.once(key, () => bigStep(llama[size], tokens, training.atOnce))),
+      });
     } catch (error) {
       if (!(error instanceof NoRoomError)) throw error;
       claims.push({ ...row, ours: "–", verdict: "not measurable here", note: error.message });
@@ -157,8 +160,7 @@ async function bigModels({ results, say }: Context): Promise<Claim[]> {
   return claims;
 }
 
-async function bigStep(shape: (typeof llama)["7B"], tokens: number): Promise<WatchedStep> {
-  const threads = Number(process.env.QLORA_THREADS ?? availableParallelism());
+async function bigStep(shape: (typeof llama)["7B"], tokens: number, threads: number): Promise<WatchedStep> {
   for await (const step of trainBigModel(shape, tokens, threads, ["f32"])) return step;
   throw new Error("no step was made");
 }

@@ -29,8 +29,6 @@ export function randomLlama(config: ModelConfig, device: DeviceId, rank: number)
     const weight = { kind: "4bit" as const, n, k, data: nf4.toDevice(host, alloc) };
     if (rank === 0) return { name, weight };
     const adapter = createAdapter({ inFeatures: k, outFeatures: n, r: rank, alpha: 16, seed: 1, name });
-    adapter.gradA = new Float32Array(adapter.a.length);
-    adapter.gradB = new Float32Array(adapter.b.length);
     return { name, weight, adapter: placeAdapter(adapter, device) };
   };
   const norm = (name: string) => ({ name, weight: toDevice(new Float32Array(d).fill(1), { device }) });

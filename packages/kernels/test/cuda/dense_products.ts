@@ -3,10 +3,6 @@ import type { DeviceArray } from "@qlora/cuda-runtime";
 import { type MatmulOptions, matmul, matmulGradWeight, matmulTransposed } from "../../src/index.js";
 import * as reference from "../../src/matmul_reference.js";
 
-export const toBf16 = (x: Float32Array) =>
-  Uint16Array.from(new Uint32Array(x.buffer, x.byteOffset, x.length), (b) => (b + 0x7fff + ((b >>> 16) & 1)) >>> 16);
-export const fromBf16 = (x: Uint16Array) => new Float32Array(Uint32Array.from(x, (bits) => bits << 16).buffer);
-
 type Product = (left: DeviceArray, right: DeviceArray, out: DeviceArray, options: MatmulOptions) => void;
 type Oracle = (left: Float32Array, right: Float32Array, out: Float32Array, options: MatmulOptions) => void;
 /** The three, what float64 says of them, and the sizes of left, right and out. */

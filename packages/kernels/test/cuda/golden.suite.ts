@@ -1,8 +1,8 @@
 // The operations on a device against PyTorch and transformers (conformance/kernels_golden.py).
 import { type DeviceId, leaks } from "@qlora/cuda-runtime";
 import { afterEach, expect, test } from "vitest";
-import { expectClose, FEW_ROUNDINGS, FLOAT32_SUMS, f32, golden } from "../compare.js";
-import { checkAttention, checkBf16, checkCrossEntropy, checkEmbedding } from "../golden_checks.js";
+import { expectClose, FEW_ROUNDINGS, f32, golden } from "../compare.js";
+import { checkAttention, checkBf16, checkCrossEntropy, checkEmbedding, checkRmsNorm } from "../golden_checks.js";
 import { BF16, DEVICE_EXP, onDevice } from "./on_device.js";
 
 /** q, k, v and dout are rounded to bf16 before: scores are off by 2^-9 of their terms, and what follows by as much again. */
@@ -14,16 +14,7 @@ export default function goldenSuite(device: DeviceId): void {
   const each = (name: string, check: (c: ReturnType<typeof golden>[number]) => void) =>
     test(name, () => golden(name).forEach(check));
 
-  each("rms_norm", ({ m, d, eps, ...c }) => {
-    const [y, invRms, dx, dweight] = [m * d, m, m * d, d].map((n) => new Float32Array(n));
-    k.rmsNorm(f32(c.x), f32(c.weight), y!, invRms!, { m, d, eps });
-    expectClose(y!, c.y, FEW_ROUNDINGS);
-    expectClose(invRms!, c.invRms, FEW_ROUNDINGS);
-    k.rmsNormBackward(f32(c.dy), f32(c.x), f32(c.weight), invRms!, dx!, dweight!, { m, d });
-    // At m = d = 1 nearly all of dx cancels: what remains is of the order of eps.
-    expectClose(dx!, c.dx, FLOAT32_SUMS, { terms: Math.abs(c.dy[0] * c.weight[0] * c.invRms[0]) });
-    expectClose(dweight!, c.dweight, FLOAT32_SUMS);
-  });
+  each("rms_norm", (c) => checkRmsNorm(k, c));
 
   each("rope", ({ m, heads, headDim, ...c }) => {
     const x = f32(c.x);

@@ -3,14 +3,15 @@ import { allocArray, type DeviceArray, type DeviceId, type HostArray, leaks, toD
 import { afterEach, describe, expect, it } from "vitest";
 import { type MatmulOptions, matmul } from "../../src/index.js";
 import { random } from "../compare.js";
-import { distance, fromBf16, products, size, toBf16 } from "./dense_products.js";
+import { distance, products, size } from "./dense_products.js";
+import { rounded, widened } from "./on_device.js";
 
 /** f32 sums of products of bf16 that were rounded before: only their order differs. */
 const F32_SUMS = 2e-6;
 /** A result rounded to bf16: at most 2^-9 of each element. */
 const BF16_RESULT = 2 ** -8;
 
-const widen = (x: HostArray) => (x instanceof Uint16Array ? fromBf16(x) : (x as Float32Array));
+const widen = (x: HostArray) => (x instanceof Uint16Array ? widened(x) : (x as Float32Array));
 
 type Types = readonly [left: "f32" | "bf16", right: "f32" | "bf16", out: "f32" | "bf16"];
 const bf16: Types = ["bf16", "bf16", "bf16"];
@@ -30,16 +31,16 @@ export default function matmulSuite(device: DeviceId): void {
   ) {
     const host = sizes.map((name, i) => {
       const values = random(size(name, options) + offset, i + 1);
-      const bf16 = toBf16(values);
+      const bf16 = rounded(values);
       // operands of few rows stay f32; all others are multiplied as bf16
-      const rounded = types[i] === "bf16" || (i < 2 && (run !== matmul || options.m > 4)) ? fromBf16(bf16) : values;
-      return { stored: types[i] === "bf16" ? bf16 : values, rounded: rounded.subarray(offset) };
+      const used = types[i] === "bf16" || (i < 2 && (run !== matmul || options.m > 4)) ? widened(bf16) : values;
+      return { stored: types[i] === "bf16" ? bf16 : values, used: used.subarray(offset) };
     });
     const arrays = host.map(({ stored }) => toDevice(stored, { device }));
     const [left, right, out] = arrays.map((array) => array.subarray(offset)) as [DeviceArray, DeviceArray, DeviceArray];
     run(left, right, out, options);
-    const expected = host[2]!.rounded.slice();
-    oracle(host[0]!.rounded, host[1]!.rounded, expected, options);
+    const expected = host[2]!.used.slice();
+    oracle(host[0]!.used, host[1]!.used, expected, options);
     const actual = widen(out.toHost());
     const before = arrays[2]!.subarray(0, offset).toHost();
     expect(before).toEqual(host[2]!.stored.subarray(0, offset));

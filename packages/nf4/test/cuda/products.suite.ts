@@ -13,8 +13,8 @@ import {
   quantize,
   toDevice,
 } from "../../src/index.js";
+import { BF16_RESULT, distance, exactProduct, F32_SUMS, widen } from "../exact_products.js";
 import { bf16, gaussian } from "../random.js";
-import { BF16_RESULT, distance, exactProduct, F32_SUMS, widen } from "./exact_products.js";
 
 type Way = { scratch?: boolean; dense?: boolean; accumulate?: boolean; f32?: boolean };
 

@@ -2,8 +2,8 @@
 import { allocArray, type DeviceId, leaks, toDevice as upload } from "@qlora/cuda-runtime";
 import { afterEach, expect, test } from "vitest";
 import { dequantize, freeTensor, matmul, matmulTransposed, quantize, toDevice } from "../../src/index.js";
+import { distance, exactProduct, F32_SUMS, widen } from "../exact_products.js";
 import { bf16, gaussian } from "../random.js";
-import { distance, exactProduct, F32_SUMS, widen } from "./exact_products.js";
 
 const [m, n, k] = [1170, 1160, 1184];
 /** Few rows of x among many of zeros: float64 sums of the rest need not be made. */

@@ -1,4 +1,4 @@
-// What products on a device are compared with: float64 sums of what is multiplied.
+// What products are compared with: float64 sums of what is multiplied.
 
 /** f32 sums of products of bf16: only their order differs from float64's. */
 export const F32_SUMS = 2e-6;
@@ -26,7 +26,12 @@ export function exactProduct(
 }
 
 /** ‖a − b‖ / ‖b‖ */
-export function distance(a: ArrayLike<number>, b: Float64Array): number {
-  const error = b.reduce((sum, value, i) => sum + (a[i]! - value) ** 2, 0);
-  return Math.sqrt(error / (b.reduce((sum, value) => sum + value ** 2, 0) || 1));
+export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let error = 0;
+  let norm = 0;
+  for (let i = 0; i < b.length; i++) {
+    error += (a[i]! - b[i]!) ** 2;
+    norm += b[i]! ** 2;
+  }
+  return Math.sqrt(error / (norm || 1));
 }
