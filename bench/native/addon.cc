@@ -2,6 +2,7 @@
 #include "blas.h"
 #include "ceilings.h"
 #include "qlora/napi.h"
+#include "qlora/pages.h"
 #include <algorithm>
 #include <atomic>
 
@@ -42,9 +43,11 @@ void read(const Napi::CallbackInfo& info) {
   });
 }
 
+// The first to touch an array: the ceilings are those of huge pages, which weights lie on too.
 void write(const Napi::CallbackInfo& info) {
   auto y = Args(info).array<float>("y", 0);
   const int64_t n = int64_t(y.length);
+  qlora::prefer_huge_pages(y.data, n * 4);
   qlora::parallel_for(chunks(n), [&](int64_t i) { active().write(y + i * chunk, length(i, n), 1.0f); });
 }
 

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <initializer_list>
 
 namespace {
@@ -13,6 +14,8 @@ constexpr int row_major = 101, plain = 111, turned = 112;
 
 bool blas_open(int threads) {
   static void* library = nullptr;
+  // Its threads look for work for 2^28 cycles after a product, in the turns of others; 2^20 are enough from one product to the next.
+  setenv("OPENBLAS_THREAD_TIMEOUT", "20", 0);
   for (const char* name : {"libopenblas.so.0", "libopenblas.so", "libopenblas.dylib"})
     if (!library) library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
   if (!library) return false;

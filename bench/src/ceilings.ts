@@ -16,7 +16,9 @@ const made = new Map<CeilingName, Ceiling>();
 let buffers: [Float32Array, Float32Array] | undefined;
 
 function arrays(): [Float32Array, Float32Array] {
-  buffers ??= [new Float32Array(bytes / 4).fill(1), new Float32Array(bytes / 4).fill(1)];
+  if (buffers) return buffers;
+  buffers = [new Float32Array(bytes / 4), new Float32Array(bytes / 4)];
+  for (const buffer of buffers) native.write(buffer);
   return buffers;
 }
 

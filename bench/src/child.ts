@@ -13,26 +13,23 @@ export interface Peer extends Contender {
 
 export const unavailable = (name: string, reason: string): Peer => ({ name, unavailable: reason, run: () => {} });
 
-export interface ChildOptions {
-  /** Called before the command is started. */
-  prepare?: () => void;
-  /** It goes on with its work when it has answered: it is stopped (SIGSTOP) until the next "run". */
-  worksOn?: boolean;
-}
+/** A signal that Windows does not know is none there. */
+const signal = (child: ChildProcess, name: "SIGSTOP" | "SIGCONT") => process.platform === "win32" || child.kill(name);
 
-/** `command` is started with the first measurement and ended by `stop`. */
-export function childPeer(
-  name: string,
-  command: readonly string[],
-  job: object,
-  { prepare, worksOn }: ChildOptions = {},
-): Peer {
+/**
+ * `command` is started with the first measurement, after `prepare`, and ended by `stop`. Between its answer and the next "run" it is
+ * stopped: it would go on by itself, or its threads would look for work in the turns of others.
+ */
+export function childPeer(name: string, command: readonly string[], job: object, prepare?: () => void): Peer {
   let child: ChildProcess | undefined;
   let lines: AsyncIterator<string>;
+  let refused: Error | undefined;
+  const kill = () => void child?.kill("SIGKILL");
   const next = async () => {
     const { value, done } = await lines.next();
-    if (done) throw new Error(`${name} ended early; run \`${command.join(" ")}\` to see why`);
-    if (worksOn) child!.kill("SIGSTOP");
+    if (refused) throw new Error(`could not be started: ${refused.message}`);
+    if (done) throw new Error(`ended early; run \`${command.join(" ")}\` to see why`);
+    signal(child!, "SIGSTOP");
     return value;
   };
   return {
@@ -42,16 +39,23 @@ export function childPeer(
       if (!child) {
         prepare?.();
         child = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "pipe", "ignore"] });
-        process.once("exit", () => child?.kill("SIGKILL"));
+        child.on("error", (error) => {
+          refused = error;
+        });
+        child.stdin!.on("error", () => {}); // it ended: said where its answer is awaited
+        process.once("exit", kill);
         lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
         child.stdin!.write(`${JSON.stringify(job)}\n`);
         await next();
       }
-      if (worksOn) child.kill("SIGCONT");
+      signal(child, "SIGCONT");
       child.stdin!.write("run\n");
       return Number(await next());
     },
-    stop: () => child?.kill("SIGKILL"),
+    stop() {
+      kill();
+      process.off("exit", kill);
+    },
   };
 }
 

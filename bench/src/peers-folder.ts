@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { type ChildOptions, childPeer, type Peer } from "./child.js";
+import { childPeer, type Peer } from "./child.js";
 import { type GgufKind, writeGguf } from "./gguf.js";
 import type { Shape } from "./random-model.js";
 
@@ -27,15 +27,18 @@ export interface GgufJob {
 export function ggufJob({ shape, contextLength, kind, job }: GgufJob) {
   const scratch = mkdtempSync(join(tmpdir(), "qlora-bench-"));
   const path = join(scratch, "model.gguf");
-  const remove = () => rmSync(scratch, { recursive: true, force: true });
+  const remove = () => {
+    process.off("exit", remove);
+    rmSync(scratch, { recursive: true, force: true });
+  };
   process.once("exit", remove);
   return { job: { ...job, path, scratch }, write: () => writeGguf(path, shape, contextLength, kind), remove };
 }
 
 /** A peer whose model is written when it starts, and removed when it stops. */
-export function ggufPeer(name: string, command: readonly string[], model: GgufJob, options: ChildOptions = {}): Peer {
+export function ggufPeer(name: string, command: readonly string[], model: GgufJob): Peer {
   const { job, write, remove } = ggufJob(model);
-  const peer = childPeer(name, command, job, { ...options, prepare: write });
+  const peer = childPeer(name, command, job, write);
   return {
     ...peer,
     stop() {

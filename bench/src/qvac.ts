@@ -3,6 +3,7 @@
 // It finetunes no "llama", so its model is a "qwen3" of the same shape: the same products, and norms on the heads besides.
 // It offers neither activation checkpointing nor clipping, and a step of its is one sequence. It trains on four threads whatever number
 // it is told (0.53.0), on few processors against itself.
+import { accessSync, constants } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { threads } from "@qlora/kernels";
@@ -24,6 +25,11 @@ function trainer(shape: StepShape): { command: string[]; model: GgufJob } | { re
   if ("reason" in found) return found;
   const { seq, vocab } = shape;
   const bare: string = createRequire(join(found.folder, "node_modules/bare/package.json"))("bare-runtime")();
+  try {
+    accessSync(bare, constants.X_OK);
+  } catch {
+    return { reason: `npm left ${bare} without leave to be executed: chmod +x it` };
+  }
   return {
     command: [bare, script, found.folder],
     model: {
@@ -39,7 +45,7 @@ function trainer(shape: StepShape): { command: string[]; model: GgufJob } | { re
 export function qvacPeer(shape: StepShape): Peer {
   const found = trainer(shape);
   if ("reason" in found) return unavailable(qvacName, found.reason);
-  return ggufPeer(qvacName, found.command, found.model, { worksOn: true });
+  return ggufPeer(qvacName, found.command, found.model);
 }
 
 /** The most memory that its process ever holds over two steps, in bytes, or why it cannot be measured. */

@@ -4,7 +4,7 @@ import { cpus, totalmem } from "node:os";
 import type { Case, Figure } from "./case.js";
 import { type Ceiling, ceiling } from "./ceilings.js";
 import { comparable } from "./clock.js";
-import { type MeasureOptions, measure, ratio } from "./measure.js";
+import { type Contender, type MeasureOptions, measure, ratio } from "./measure.js";
 import { type Profile, profileCase } from "./profile.js";
 
 export interface Result {
@@ -61,7 +61,13 @@ const commit = commitName();
 export async function measureCase(item: Case, threads: number, simd: string, options: MeasureOptions): Promise<Result> {
   item.check();
   const limit: Ceiling | undefined = item.ceiling && ceiling(item.ceiling.name);
-  const peers = (item.peers ?? []).filter((peer) => !peer.unavailable && (comparable() || !peer.seconds));
+  const peers: Contender[] = [];
+  for (const peer of item.peers ?? []) {
+    if (peer.unavailable || (peer.seconds && !comparable())) continue;
+    const failure = await startFailure(peer);
+    if (failure) peer.unavailable = failure;
+    else peers.push(peer);
+  }
   const [own, ...others] = await measure([item, ...(limit ? [limit] : []), ...peers], options);
   const limitTiming = limit ? others.shift()! : undefined;
   const limitValue = limit && limitTiming ? limit.work / limitTiming.seconds : 0;
@@ -85,6 +91,16 @@ export async function measureCase(item: Case, threads: number, simd: string, opt
     commit,
     date: new Date().toISOString(),
   };
+}
+
+/** Why a peer in another process does not do its unit of work; it does one, which warms it. */
+async function startFailure({ seconds, stop }: Contender): Promise<string | undefined> {
+  try {
+    await seconds?.();
+  } catch (error) {
+    stop?.();
+    return (error as Error).message;
+  }
 }
 
 /** A case with a profile as `--profile` shows it: one run by phase and operation. */

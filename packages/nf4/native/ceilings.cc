@@ -1,5 +1,5 @@
 // ceilings.cc: what the machine's memory allows, measured beside the codec.
-#include "pages.h"
+#include "qlora/pages.h"
 #include "qlora/napi.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -32,7 +32,7 @@ void store(const Napi::CallbackInfo& info) {
   const auto out = qlora::Args(info).array<float>("out", 2 * piece);
   float* begin = out.data + (64 - (uintptr_t(out.data) & 63)) % 64 / 4;
   const int64_t pieces = (int64_t(out.length) - 16) / piece;
-  qlora::nf4::prefer_huge_pages(out.data, int64_t(out.length) * 4);
+  qlora::prefer_huge_pages(out.data, int64_t(out.length) * 4);
   qlora::parallel_for(pieces, [&](int64_t i) { fill(begin + i * piece, piece); });
 }
 

@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cmath>
 
-#include "pages.h"
+#include "qlora/pages.h"
 #include "qlora/pool.h"
 #include "qlora/simd.h"
 

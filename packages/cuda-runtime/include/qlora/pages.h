@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #endif
 
-namespace qlora::nf4 {
+namespace qlora {
 
 inline void prefer_huge_pages([[maybe_unused]] void* begin, [[maybe_unused]] int64_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
@@ -16,4 +16,4 @@ inline void prefer_huge_pages([[maybe_unused]] void* begin, [[maybe_unused]] int
 #endif
 }
 
-}  // namespace qlora::nf4
+}  // namespace qlora
