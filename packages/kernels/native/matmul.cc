@@ -3,6 +3,12 @@
 
 namespace qlora {
 
+namespace {
+// A reduction as long as a vocabulary: no cache holds the rows of the left operand from one block to the next, so few wide blocks.
+constexpr int64_t long_reduction = 16384;
+constexpr GemmPlan::Blocking usual{GemmPlan::max_chunk, 128, 1, 4, 4}, wide{256, 128, 1, 11, 1};
+}  // namespace
+
 void matmul(const Matmul& p) {
   const MatmulKernels& kernels = tables<MatmulKernels>.active();
   if (p.product == Product::forward && p.m >= 1 && p.m <= gemv_rows) {
@@ -14,7 +20,8 @@ void matmul(const Matmul& p) {
     });
   }
   const bool forward = p.product == Product::forward, gradient = p.product == Product::grad_weight;
-  const GemmPlan plan(gradient ? p.n : p.m, forward ? p.k : gradient ? p.m : p.n, forward ? p.n : p.k);
+  const int64_t depth = forward ? p.k : gradient ? p.m : p.n;
+  const GemmPlan plan(gradient ? p.n : p.m, depth, forward ? p.n : p.k, depth > long_reduction ? wide : usual);
   plan.run([&](const Block& block, float* scratch) { kernels.block(p, plan, block, scratch); });
 }
 

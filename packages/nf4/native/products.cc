@@ -10,8 +10,9 @@ namespace {
 
 // Down the rows of w, a panel of 48 columns would read 24 bytes of each cache line: wider, shorter blocks read whole
 // ones.
-constexpr GemmPlan::Blocking usual{GemmPlan::max_chunk, 128, 1}, row_layout{GemmPlan::max_chunk, 64, 11};
-constexpr GemmPlan::Blocking int8_usual{512, 384, 1}, int8_transposed{512, 128, int8_columns / GemmPlan::panel};
+constexpr GemmPlan::Blocking usual{GemmPlan::max_chunk, 128, 1, 4, 4}, row_layout{GemmPlan::max_chunk, 64, 11, 4, 4};
+constexpr GemmPlan::Blocking int8_usual{512, 384, 1, 4, 4},
+    int8_transposed{512, 128, int8_columns / GemmPlan::panel, 4, 4};
 
 // Few rows of x: columns of y in tasks, the weights read once and never stored.
 void gemv(const ProductKernels& kernels, const Product4& p) {

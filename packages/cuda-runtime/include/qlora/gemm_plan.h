@@ -31,12 +31,13 @@ struct GemmPlan {
   int64_t max_rows, max_cols;      // of a block, rounded up to whole tiles and panels
   bool parallel;
 
-  // Reduction elements of a chunk at most, and for few rows: the same, and panels of b that are made at once.
+  // Reduction elements of a chunk at most and panels of b that are made at once, for few rows and for more. `shares` blocks for each
+  // thread are enough.
   struct Blocking {
-    int64_t chunk, few_chunk, few_panels;
+    int64_t chunk, few_chunk, few_panels, panels, shares;
   };
 
-  GemmPlan(int64_t rows, int64_t depth, int64_t cols, Blocking most = {max_chunk, 128, 1})
+  GemmPlan(int64_t rows, int64_t depth, int64_t cols, Blocking most = {max_chunk, 128, 1, 4, 4})
       : rows(rows), depth(depth), cols(cols) {
     const bool few = rows <= few_rows;
     const int64_t chunks = std::max<int64_t>(1, ceil(depth, few ? most.few_chunk : most.chunk));
@@ -44,8 +45,8 @@ struct GemmPlan {
     parallel = 2.0 * double(rows) * double(depth) * double(cols) > serial && Pool::instance().threads() > 1;
     const int64_t threads = parallel ? Pool::instance().threads() : 1;
     const int64_t panels = ceil(cols, panel), tiles = ceil(rows, tile);
-    int64_t block_panels = few ? most.few_panels : 4, block_tiles = 64;
-    while (threads > 1 && ceil(panels, block_panels) * ceil(tiles, block_tiles) < 4 * threads) {
+    int64_t block_panels = few ? most.few_panels : most.panels, block_tiles = 64;
+    while (threads > 1 && ceil(panels, block_panels) * ceil(tiles, block_tiles) < most.shares * threads) {
       if (block_panels > 2) block_panels = ceil(block_panels, 2);
       else if (block_tiles > 8) block_tiles /= 2;
       else if (block_panels > 1) block_panels = 1;
