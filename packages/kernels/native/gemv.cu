@@ -38,7 +38,7 @@ __global__ void __launch_bounds__(32 * warps) gemv_kernel(const X* x, const W* w
   const W* row = w + int64_t(column) * k;
   const bool whole_x = k % 8 == 0 && uintptr_t(x) % 16 == 0, whole_w = k % 8 == 0 && uintptr_t(w) % 16 == 0;
   float sums[rows_max] = {};
-#pragma unroll 2
+#pragma unroll 4
   for (int at = 8 * lane; at < k; at += 256) {
     float a[8];
     load8(row, at, k, whole_w, a);
