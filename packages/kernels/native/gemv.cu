@@ -5,7 +5,7 @@
 namespace qlora {
 namespace {
 
-constexpr int warps = 4, rows_max = int(gemv_cuda_rows);
+constexpr int warps = 4, resident = 8, rows_max = int(gemv_cuda_rows);
 
 // Elements at … at + 7 of a row of k, zeros after its end. `whole`: rows begin at multiples of 16 bytes.
 __device__ void load8(const float* row, int at, int k, bool whole, float (&v)[8]) {
@@ -29,16 +29,17 @@ __device__ void load8(const bf16* row, int at, int k, bool whole, float (&v)[8])
   for (int i = 0; i < 8; ++i) v[i] = at + i < k ? widen(row[at + i]) : 0.0f;
 }
 
-// A warp makes one column of y; lanes take eight elements of k in turn.
+// A warp makes one column of y; lanes take eight elements of k in turn. `resident` blocks on a multiprocessor are 64 registers a
+// thread: left to itself, the compiler spills to have more of them.
 template <class X, class W>
-__global__ void __launch_bounds__(32 * warps) gemv_kernel(const X* x, const W* w, void* y, bool f32, int m, int n, int k, float alpha,
+__global__ void __launch_bounds__(32 * warps, resident) gemv_kernel(const X* x, const W* w, void* y, bool f32, int m, int n, int k, float alpha,
                                                           bool accumulate) {
   const int lane = threadIdx.x % 32, column = blockIdx.x * warps + threadIdx.x / 32;
   if (column >= n) return;
   const W* row = w + int64_t(column) * k;
   const bool whole_x = k % 8 == 0 && uintptr_t(x) % 16 == 0, whole_w = k % 8 == 0 && uintptr_t(w) % 16 == 0;
   float sums[rows_max] = {};
-#pragma unroll 4
+#pragma unroll 2
   for (int at = 8 * lane; at < k; at += 256) {
     float a[8];
     load8(row, at, k, whole_w, a);
