@@ -131,6 +131,21 @@ describe.each(products)("$name", ({ run, oracle, sizes, bf16 }) => {
     }
   });
 
+  it("a reduction as long as a vocabulary: within 1e-6, the same bits with any number of threads", () => {
+    const sizeOf = (d: "m" | "n" | "k") => (sizes[2]!.includes(d) ? (d === sizes[2]![0] ? 50 : 610) : 16500);
+    const shape = { m: sizeOf("m"), n: sizeOf("n"), k: sizeOf("k"), accumulate: false };
+    const { left, right, out: expected } = operands(sizes, shape, false);
+    oracle(left, right, expected, shape);
+    const results = [1, 2, 8].map((count) => {
+      native.setThreads(count);
+      const out = new Float32Array(expected.length);
+      run(left, right, out, shape);
+      return out;
+    });
+    expect(distance(results[0]!, expected)).toBeLessThan(1e-6);
+    for (const result of results) expect(distance(result, results[0]!)).toBe(0);
+  });
+
   it("names the argument that is wrong", () => {
     const shape = { m: 2, n: 3, k: 4 };
     const { left, right, out } = operands(sizes, shape, false);
