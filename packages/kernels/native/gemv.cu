@@ -32,8 +32,8 @@ __device__ void load8(const bf16* row, int at, int k, bool whole, float (&v)[8])
 // A warp makes one column of y; lanes take eight elements of k in turn. `resident` blocks on a multiprocessor are 64 registers a
 // thread: left to itself, the compiler spills to have more of them.
 template <class X, class W>
-__global__ void __launch_bounds__(32 * warps, resident) gemv_kernel(const X* x, const W* w, void* y, bool f32, int m, int n, int k, float alpha,
-                                                          bool accumulate) {
+__global__ void __launch_bounds__(32 * warps, resident) gemv_kernel(const X* x, const W* w, void* y, bool f32, int m, int n, int k,
+                                                                    float alpha, bool accumulate) {
   const int lane = threadIdx.x % 32, column = blockIdx.x * warps + threadIdx.x / 32;
   if (column >= n) return;
   const W* row = w + int64_t(column) * k;

@@ -6,7 +6,7 @@ namespace qlora {
 namespace {
 // A reduction as long as a vocabulary: no cache holds the rows of the left operand from one block to the next, so few wide blocks.
 constexpr int64_t long_reduction = 16384;
-constexpr GemmPlan::Blocking usual{GemmPlan::max_chunk, 128, 1, 4, 4}, wide{256, 128, 1, 11, 1};
+constexpr Blocking wide{.chunk = 256, .panels = 11, .shares = 1};
 }  // namespace
 
 void matmul(const Matmul& p) {
@@ -21,7 +21,7 @@ void matmul(const Matmul& p) {
   }
   const bool forward = p.product == Product::forward, gradient = p.product == Product::grad_weight;
   const int64_t depth = forward ? p.k : gradient ? p.m : p.n;
-  const GemmPlan plan(gradient ? p.n : p.m, depth, forward ? p.n : p.k, depth > long_reduction ? wide : usual);
+  const GemmPlan plan(gradient ? p.n : p.m, depth, forward ? p.n : p.k, depth > long_reduction ? wide : Blocking{});
   plan.run([&](const Block& block, float* scratch) { kernels.block(p, plan, block, scratch); });
 }
 

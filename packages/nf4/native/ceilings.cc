@@ -1,6 +1,6 @@
 // ceilings.cc: what the machine's memory allows, measured beside the codec.
-#include "qlora/pages.h"
 #include "qlora/napi.h"
+#include "qlora/pages.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif

@@ -10,9 +10,9 @@ namespace {
 
 // Down the rows of w, a panel of 48 columns would read 24 bytes of each cache line: wider, shorter blocks read whole
 // ones.
-constexpr GemmPlan::Blocking usual{GemmPlan::max_chunk, 128, 1, 4, 4}, row_layout{GemmPlan::max_chunk, 64, 11, 4, 4};
-constexpr GemmPlan::Blocking int8_usual{512, 384, 1, 4, 4},
-    int8_transposed{512, 128, int8_columns / GemmPlan::panel, 4, 4};
+constexpr Blocking row_layout{.few_chunk = 64, .few_panels = 11};
+constexpr Blocking int8_usual{.chunk = 512, .few_chunk = 384};
+constexpr Blocking int8_transposed{.chunk = 512, .few_panels = int8_columns / GemmPlan::panel};
 
 // Few rows of x: columns of y in tasks, the weights read once and never stored.
 void gemv(const ProductKernels& kernels, const Product4& p) {
@@ -81,7 +81,7 @@ void product4(Product4 p) {
   if (!p.transposed && p.m <= gemv_rows && p.w.k % p.w.block == 0 && p.w.block >= 32 && !p.w.shift.absmax)
     return gemv(kernels, p);
   const GemmPlan plan(p.m, p.transposed ? p.w.n : p.w.k, cols,
-                      p.transposed && !p.w.tiled ? row_layout : usual);
+                      p.transposed && !p.w.tiled ? row_layout : Blocking{});
   plan.run([&](const Block& block, float* scratch) { kernels.block(p, plan, block, scratch); });
 }
 

@@ -33,7 +33,7 @@ struct TransposedCodes {
   const Weights4& w;
   Ahead ahead(int64_t k0, int64_t kc, int64_t col, int64_t cols) const { return ahead_rows(w, col, cols, k0, kc); }
   void fill(int64_t k0, int64_t kc, int64_t col, int cols, float* out) const {
-    constexpr int64_t stride = GemmPlan::max_chunk + W;
+    constexpr int64_t stride = Blocking::max_chunk + W;
     alignas(64) float rows[W * stride];
     const int64_t width = (cols + W - 1) / W * W;
     for (int c = 0; c < cols; c += W) {

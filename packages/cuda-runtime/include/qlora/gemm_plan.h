@@ -17,13 +17,18 @@ struct Block {
   int64_t row, rows, col, cols;
 };
 
+// Reduction elements of a chunk at most and panels of b that are made at once, for few rows and for more. `shares` blocks for each
+// thread are enough.
+struct Blocking {
+  static constexpr int64_t max_chunk = 384;  // of f32 products
+  int64_t chunk = max_chunk, few_chunk = 128, panels = 4, few_panels = 1, shares = 4;
+};
+
 struct GemmPlan {
   static constexpr int64_t panel = 48;    // columns: a multiple of every instruction set's tile width
   static constexpr int64_t tile = 8;      // rows
   static constexpr int64_t few_rows = 48; // up to here the panels of b are few and stay in L1, beyond it four in L2
   static constexpr double serial = 4e6;   // operations below which waking a thread costs more than it gives
-
-  static constexpr int64_t max_chunk = 384;
 
   int64_t rows, depth, cols;
   int64_t chunk;                   // reduction elements per chunk, a multiple of 64
@@ -31,13 +36,7 @@ struct GemmPlan {
   int64_t max_rows, max_cols;      // of a block, rounded up to whole tiles and panels
   bool parallel;
 
-  // Reduction elements of a chunk at most and panels of b that are made at once, for few rows and for more. `shares` blocks for each
-  // thread are enough.
-  struct Blocking {
-    int64_t chunk, few_chunk, few_panels, panels, shares;
-  };
-
-  GemmPlan(int64_t rows, int64_t depth, int64_t cols, Blocking most = {max_chunk, 128, 1, 4, 4})
+  GemmPlan(int64_t rows, int64_t depth, int64_t cols, Blocking most = {})
       : rows(rows), depth(depth), cols(cols) {
     const bool few = rows <= few_rows;
     const int64_t chunks = std::max<int64_t>(1, ceil(depth, few ? most.few_chunk : most.chunk));

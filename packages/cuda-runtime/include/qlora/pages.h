@@ -1,5 +1,5 @@
-// pages.h: large outputs are asked to lie on huge pages before they are first touched; a fresh array then costs one page fault
-// per 2 MiB instead of one per 4 KiB. A hint: where the system has none, nothing happens.
+// pages.h: large outputs and working memory are asked to lie on huge pages before they are first touched; a fresh array then
+// costs one page fault per 2 MiB instead of one per 4 KiB. A hint: where the system has none, nothing happens.
 #pragma once
 #include <cstdint>
 #if defined(__linux__)

@@ -5,9 +5,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <new>
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+
+#include "pages.h"
 
 namespace qlora {
 
@@ -24,9 +23,7 @@ class Scratch {
         size_ = 0;
         throw std::bad_alloc();
       }
-#if defined(__linux__)
-      madvise(data_, size_, MADV_HUGEPAGE);
-#endif
+      prefer_huge_pages(data_, int64_t(size_));
     }
     return data_;
   }
