@@ -16,41 +16,49 @@ export const unavailable = (name: string, reason: string): Peer => ({ name, unav
 /** A signal that Windows does not know is none there. */
 const signal = (child: ChildProcess, name: "SIGSTOP" | "SIGCONT") => process.platform === "win32" || child.kill(name);
 
+/** A process that has been told its job, and the next line that it says. */
+function start(command: readonly string[], job: object) {
+  const child = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "pipe", "ignore"] });
+  let refused: Error | undefined;
+  child.on("error", (error) => {
+    refused = error;
+  });
+  child.stdin.on("error", () => {}); // it ended: said where its answer is awaited
+  child.stdin.write(`${JSON.stringify(job)}\n`);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const answer = async (): Promise<string> => {
+    const { value, done } = await lines.next();
+    if (!done) return value;
+    throw new Error(
+      refused ? `could not be started: ${refused.message}` : `ended early; run \`${command.join(" ")}\` to see why`,
+    );
+  };
+  return { child, answer };
+}
+
 /**
  * `command` is started with the first measurement, after `prepare`, and ended by `stop`. Between its answer and the next "run" it is
  * stopped: it would go on by itself, or its threads would look for work in the turns of others.
  */
 export function childPeer(name: string, command: readonly string[], job: object, prepare?: () => void): Peer {
-  let child: ChildProcess | undefined;
-  let lines: AsyncIterator<string>;
-  let refused: Error | undefined;
-  const kill = () => void child?.kill("SIGKILL");
-  const next = async () => {
-    const { value, done } = await lines.next();
-    if (refused) throw new Error(`could not be started: ${refused.message}`);
-    if (done) throw new Error(`ended early; run \`${command.join(" ")}\` to see why`);
-    signal(child!, "SIGSTOP");
-    return value;
-  };
+  let started: ReturnType<typeof start> | undefined;
+  const kill = () => void started?.child.kill("SIGKILL");
   return {
     name,
     run: () => {},
     async seconds() {
-      if (!child) {
+      if (!started) {
         prepare?.();
-        child = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "pipe", "ignore"] });
-        child.on("error", (error) => {
-          refused = error;
-        });
-        child.stdin!.on("error", () => {}); // it ended: said where its answer is awaited
+        started = start(command, job);
         process.once("exit", kill);
-        lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
-        child.stdin!.write(`${JSON.stringify(job)}\n`);
-        await next();
+        await started.answer();
       }
+      const { child, answer } = started;
       signal(child, "SIGCONT");
-      child.stdin!.write("run\n");
-      return Number(await next());
+      child.stdin.write("run\n");
+      const seconds = Number(await answer());
+      signal(child, "SIGSTOP");
+      return seconds;
     },
     stop() {
       kill();
@@ -65,19 +73,12 @@ export async function peakMemory(
   job: object,
   runs: number,
 ): Promise<{ ready: Record<string, unknown>; bytes: number }> {
-  const child = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "pipe", "ignore"] });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const next = async () => {
-    const { value, done } = await lines.next();
-    if (done) throw new Error(`\`${command.join(" ")}\` ended early; run it to see why`);
-    return value;
-  };
+  const { child, answer } = start(command, job);
   try {
-    child.stdin.write(`${JSON.stringify(job)}\n`);
-    const ready = JSON.parse(await next());
+    const ready = JSON.parse(await answer());
     for (let i = 0; i < runs; i++) {
       child.stdin.write("run\n");
-      await next();
+      await answer();
     }
     const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
     return { ready, bytes: Number(/VmHWM:\s+(\d+) kB/.exec(status)![1]) * 1024 };

@@ -3,7 +3,6 @@
 // It finetunes no "llama", so its model is a "qwen3" of the same shape: the same products, and norms on the heads besides.
 // It offers neither activation checkpointing nor clipping, and a step of its is one sequence. It trains on four threads whatever number
 // it is told (0.53.0), on few processors against itself.
-import { accessSync, constants } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { threads } from "@qlora/kernels";
@@ -25,11 +24,6 @@ function trainer(shape: StepShape): { command: string[]; model: GgufJob } | { re
   if ("reason" in found) return found;
   const { seq, vocab } = shape;
   const bare: string = createRequire(join(found.folder, "node_modules/bare/package.json"))("bare-runtime")();
-  try {
-    accessSync(bare, constants.X_OK);
-  } catch {
-    return { reason: `npm left ${bare} without leave to be executed: chmod +x it` };
-  }
   return {
     command: [bare, script, found.folder],
     model: {
@@ -56,6 +50,8 @@ export async function qvacMemory(shape: StepShape): Promise<number | string> {
   try {
     write();
     return (await peakMemory(found.command, job, 1)).bytes;
+  } catch (error) {
+    return (error as Error).message;
   } finally {
     remove();
   }
