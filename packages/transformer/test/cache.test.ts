@@ -16,20 +16,26 @@ function logits(of: Model, prompt: number, cache: (typeof cacheTypes)[number]): 
   return last.slice();
 }
 
-/** Keys and values rounded to 8 bits of mantissa, or to 1/254 of the largest of a head: of the order of 2^-9 and 2^-8 in the logits. */
-const rounding = { bf16: 6e-3, int8: 2e-2 };
-
-test.each(["bf16", "int8"] as const)("%s: logits differ from the f32 cache's by its rounding", (cache) => {
+// Keys and values rounded to 8 bits of mantissa, or to 1/254 of the largest of a head: of the order of 2^-9 and 2^-8 in the logits.
+test.each([
+  ["bf16", 1e-4, 6e-3],
+  ["int8", 1e-4, 2e-2],
+] as const)("%s: logits differ from the f32 cache's by its rounding", (cache, least, most) => {
   const found = distance(logits(model, 20, cache), logits(model, 20, "f32"));
   console.log(`${cache}: relative error ${found.toExponential(1)}`);
-  expect(found).toBeGreaterThan(1e-4);
-  expect(found).toBeLessThan(rounding[cache]);
+  expect(found).toBeGreaterThan(least);
+  expect(found).toBeLessThan(most);
 });
 
-// A product of many rows and of one differ in their last bits, so a key that lies between two values of the cache's dtype may become either.
+// A product of many rows and of one differ in their last bits, so a key that lies between two values of a narrow cache may become either:
+// rarely, and then no more than such a rounding does. Most models agree to 1e-5 in each dtype, and in f32 all do.
 test.each(cacheTypes)("%s: a prompt in one pass and token by token", (cache) => {
-  const most = cache === "f32" ? 1e-5 : rounding[cache];
-  expect(distance(logits(model, 39, cache), logits(model, 1, cache))).toBeLessThan(most);
+  const found = Array.from({ length: 15 }, (_, i) => {
+    const other = initModel(parseModelConfig(json), normals(5 + i));
+    return distance(logits(other, 39, cache), logits(other, 1, cache));
+  }).sort((a, b) => a - b);
+  expect(found[7]).toBeLessThan(1e-5);
+  expect(found[14]).toBeLessThan(cache === "f32" ? 1e-5 : 1e-3);
 });
 
 test("memory: a half and about a quarter of f32, and one layer in f32", () => {
