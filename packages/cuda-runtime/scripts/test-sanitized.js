@@ -42,14 +42,15 @@ const folder = `build/sanitize-${kind}`;
 const cmakeJs = require.resolve("cmake-js/bin/cmake-js");
 const runtime = join(import.meta.dirname, "..");
 // The device's memory is @qlora/cuda-runtime's: its guards are there for kernels of other packages only if it is built alike.
-for (const cwd of new Set([runtime, process.cwd()])) {
-  const built = spawnSync(
+const built = kind === "address" ? [runtime, process.cwd()] : [process.cwd()];
+for (const cwd of new Set(built)) {
+  const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [cmakeJs, "build", "--log-level", "error", "-O", folder, `--CDSANITIZE=${kind}`, "--CDCUDA=OFF", ...definitions],
     { cwd, encoding: "utf8" },
   );
-  if (built.status === 0) continue;
-  console.error(built.stdout + built.stderr);
+  if (status === 0) continue;
+  console.error(stdout + stderr);
   process.exit(1);
 }
 
