@@ -1,8 +1,8 @@
 // One archive for a GPU host that has neither npm nor a network: node, the addons, the suites and benches, and gpu-check to run them.
 //
-//   node scripts/pack-gpu.mjs [--out qlora-gpu.tar.xz] [--built]
+//   node scripts/pack-gpu.mjs [--out qlora-gpu.tar.xz]
 //
-// Addons are compiled anew for every architecture where nvcc is (build/fat); --built takes those of `pnpm build` as they are.
+// Addons are those of `pnpm build`, which compiles for every architecture where nvcc is.
 // Suites are packages/*/test/cuda/*.suite.ts, benches *.bench.ts beside them: each exports a function of the device.
 import { execFileSync, spawnSync } from "node:child_process";
 import {
@@ -30,11 +30,10 @@ const require = createRequire(import.meta.url);
 const from = (name) => createRequire(require.resolve(name));
 const { build } = from("tsup")("esbuild");
 const { values } = parseArgs({
-  options: { out: { type: "string", default: "qlora-gpu.tar.xz" }, built: { type: "boolean", default: false } },
+  options: { out: { type: "string", default: "qlora-gpu.tar.xz" } },
 });
 /** Bytes of an addon at most: packages on npm stay small, and kernels that grow beyond are compiled for too many shapes. */
 const largest = 20e6;
-const architectures = "80-real;86-real;89-real;90-real;100-real;120";
 
 const packages = readdirSync(join(root, "packages")).map((name) => join(root, "packages", name));
 const stage = mkdtempSync(join(tmpdir(), "qlora-gpu-"));
@@ -59,20 +58,9 @@ try {
   rmSync(stage, { recursive: true, force: true });
 }
 
-/** The addons of a package, for all architectures where nvcc is. */
+/** The addons of a package. */
 function addons(path) {
-  let release = join(path, "build/Release");
-  const fat = !values.built && spawnSync(process.env.CUDACXX ?? "nvcc", ["--version"]).status === 0;
-  if (fat) {
-    console.log(`building ${relative(root, path)} for ${architectures}`);
-    const cmakeJs = createRequire(join(path, "package.json")).resolve("cmake-js/bin/cmake-js");
-    execFileSync(process.execPath, [cmakeJs, "build", "--log-level", "error", "-O", "build/fat"], {
-      cwd: path,
-      env: { ...process.env, CUDAARCHS: architectures },
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    release = join(path, "build/fat/Release");
-  }
+  const release = join(path, "build/Release");
   const built = existsSync(release) ? readdirSync(release).filter((name) => name.endsWith(".node")) : [];
   if (built.length === 0) throw new Error(`${relative(root, release)} has no addon: build it first (pnpm build)`);
   for (const name of built) {
