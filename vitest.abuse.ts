@@ -10,7 +10,7 @@ export type Calls = Map<string, readonly unknown[]>;
 
 /** The functions of an addon whose arguments are arrays and numbers; the others choose threads, instruction sets and devices. */
 export function kernelsOf(addon: object): string[] {
-  const others = ["threads", "setThreads", "simd", "setSimd", "simds", "cuda", "cudaBackend"];
+  const others = ["threads", "setThreads", "startThreads", "simd", "setSimd", "simds", "cuda", "cudaBackend"];
   return Object.keys(addon).filter((name) => !others.includes(name));
 }
 

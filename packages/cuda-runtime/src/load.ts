@@ -14,7 +14,8 @@ export class AddonError extends Error {
 
 /**
  * Loads `<name>.node` for the package whose module is at `url` (its `import.meta.url`; `src` and `dist` are flat and equally
- * deep, so the same relative path serves both). QLORA_BUILD names a build folder to try before `build`. Threads are set from `QLORA_THREADS`, else all that are available.
+ * deep, so the same relative path serves both). QLORA_BUILD names a build folder to try before `build`. Threads, which the addons of a
+ * process share on Linux, are set by the first of them from `QLORA_THREADS`, else all that are available.
  * @throws {RangeError} when QLORA_THREADS is no such number. @throws {AddonError} when neither a local build nor `@qlora/native-<platform>-<arch>` can be loaded.
  */
 export function loadAddon<T extends Addon>(name: string, url: string): T {
@@ -28,8 +29,8 @@ export function loadAddon<T extends Addon>(name: string, url: string): T {
     `@qlora/native-${target}/${name}.node`,
   ]) {
     try {
-      const addon = require(id) as T;
-      addon.setThreads(threads);
+      const addon = require(id) as T & { startThreads(threads: number): void };
+      addon.startThreads(threads);
       return addon;
     } catch (error) {
       tried.push(`  ${id}: ${(error as Error).message.split("\n")[0]}`);

@@ -12,6 +12,7 @@
 namespace qlora {
 
 inline constexpr int64_t chunk_elements = 32768;  // of float32: some 10 µs of work
+inline constexpr int64_t light_elements = 4 * chunk_elements;  // the same where there is next to nothing to do for one
 
 // f(begin, end) over [0, n) in pieces of `chunk`.
 template <class F>

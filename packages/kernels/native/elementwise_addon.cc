@@ -14,7 +14,7 @@ void add(const Napi::CallbackInfo& info) {
   const int64_t n = args.size("n");
   const auto x = args.array<float>("x", n), y = args.array<float>("y", n);
   const Kernels& kernels = tables<Kernels>.active();
-  for_chunks(n, chunk_elements, [&](int64_t begin, int64_t end) { kernels.add(x + begin, y + begin, end - begin); });
+  for_chunks(n, light_elements, [&](int64_t begin, int64_t end) { kernels.add(x + begin, y + begin, end - begin); });
 }
 
 void scale(const Napi::CallbackInfo& info) {
@@ -23,7 +23,7 @@ void scale(const Napi::CallbackInfo& info) {
   const float a = float(args.number("a"));
   const auto x = args.array<float>("x", n);
   const Kernels& kernels = tables<Kernels>.active();
-  for_chunks(n, chunk_elements, [&](int64_t begin, int64_t end) { kernels.scale(x + begin, a, end - begin); });
+  for_chunks(n, light_elements, [&](int64_t begin, int64_t end) { kernels.scale(x + begin, a, end - begin); });
 }
 
 // Sums of chunks, then a tree over them that n alone determines.
@@ -57,7 +57,7 @@ void to_bf16(const Napi::CallbackInfo& info) {
   const auto x = args.array<float>("x", n);
   const auto y = args.array<uint16_t>("y", n);
   const Kernels& kernels = tables<Kernels>.active();
-  for_chunks(n, chunk_elements,
+  for_chunks(n, light_elements,
              [&](int64_t begin, int64_t end) { kernels.to_bf16(x + begin, y + begin, end - begin); });
 }
 
@@ -67,7 +67,7 @@ void from_bf16(const Napi::CallbackInfo& info) {
   const auto x = args.array<uint16_t>("x", n);
   const auto y = args.array<float>("y", n);
   const Kernels& kernels = tables<Kernels>.active();
-  for_chunks(n, chunk_elements,
+  for_chunks(n, light_elements,
              [&](int64_t begin, int64_t end) { kernels.from_bf16(x + begin, y + begin, end - begin); });
 }
 }  // namespace

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "qlora/pages.h"
+
 namespace qlora {
 
 namespace {
@@ -64,11 +66,10 @@ void product4(Product4 p) {
   for (BlockValues* values : {&p.w.scale, &p.w.shift}) {
     if (!values->codes) continue;
     auto& plane = planes[values == &p.w.shift];
-    for (int i = 0; i < 256; ++i) {
-      uint32_t bits;
-      std::memcpy(&bits, values->map + i, 4);
-      for (int b = 0; b < 4; ++b) plane[b][i] = uint8_t(bits >> (8 * b));
-    }
+    uint32_t bits[256];
+    std::memcpy(bits, values->map, sizeof bits);
+    for (int b = 0; b < 4; ++b)
+      for (int i = 0; i < 256; ++i) plane[b][i] = uint8_t(bits[i] >> (8 * b));
     values->planes = plane[0];
   }
   const ProductKernels& kernels = tables<ProductKernels>.active();
@@ -86,6 +87,7 @@ void product4(Product4 p) {
 }
 
 void retile4(bool tiled, int64_t n, int64_t k, const uint8_t* codes, uint8_t* out) {
+  prefer_huge_pages(out, n * k / 2);
   parallel_for(n / tile_rows, [=](int64_t i) {
     for (int64_t t = 0; t < k / tile_columns; ++t)
       for (int64_t r = 0; r < tile_rows; ++r) {

@@ -31,7 +31,10 @@ export function threads(): number {
   return native?.threads() ?? 1;
 }
 
-/** Sets the number of threads, 1 to 1024; results do not depend on it. */
+/**
+ * Sets the number of threads, 1 to 1024; results do not depend on it. On Linux with glibc they are those of all @qlora packages
+ * in the process.
+ */
 export function setThreads(count: number): void {
   if (!Number.isInteger(count) || count < 1 || count > 1024)
     throw new RangeError(`threads must be a whole number from 1 to 1024, got ${count}`);

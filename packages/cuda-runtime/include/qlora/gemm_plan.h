@@ -28,7 +28,7 @@ struct GemmPlan {
   static constexpr int64_t panel = 48;    // columns: a multiple of every instruction set's tile width
   static constexpr int64_t tile = 8;      // rows
   static constexpr int64_t few_rows = 48; // up to here the panels of b are few and stay in L1, beyond it four in L2
-  static constexpr double serial = 4e6;   // operations below which waking a thread costs more than it gives
+  static constexpr double serial = 1e6;   // operations below which a second thread costs more than it gives
 
   int64_t rows, depth, cols;
   int64_t chunk;                   // reduction elements per chunk, a multiple of 64

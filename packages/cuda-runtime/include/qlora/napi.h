@@ -136,16 +136,20 @@ class Args {
   size_t at_ = 0;
 };
 
-// Adds threads(), setThreads(n) and, for packages with kernel tables, simd(), setSimd(name), simds().
+// Adds threads(), setThreads(n), startThreads(n), which leaves a number that was set before, and, for packages with kernel tables, simd(), setSimd(name), simds().
 inline void export_threads(Napi::Env env, Napi::Object exports) {
   exports["threads"] = Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), Pool::instance().threads());
   });
-  exports["setThreads"] = Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+  static constexpr auto count = [](const Napi::CallbackInfo& info) {
     const int64_t n = Args(info).size("threads");
     if (n < 1 || n > 1024) throw Napi::RangeError::New(info.Env(), "threads must be 1 to 1024, got " + std::to_string(n));
-    Pool::instance().resize(int(n));
-  });
+    return int(n);
+  };
+  exports["setThreads"] =
+      Napi::Function::New(env, [](const Napi::CallbackInfo& info) { Pool::instance().resize(count(info)); });
+  exports["startThreads"] =
+      Napi::Function::New(env, [](const Napi::CallbackInfo& info) { Pool::instance().start(count(info)); });
 }
 
 // All tables of a package always run with the same set.

@@ -1,8 +1,10 @@
-// pool.h: a fork-join thread pool, one per addon. parallel_for(n, f) runs f(0) … f(n-1), each exactly once, and returns when
-// all are done. Which thread runs which index is unspecified, so kernels divide work by problem size alone and write
+// pool.h: a fork-join thread pool. parallel_for(n, f) runs f(0) … f(n-1), each exactly once, and returns when all are done. Which thread runs which index is unspecified, so kernels divide work by problem size alone and write
 // disjoint outputs: results then do not depend on the number of threads.
 //
 // Calls from inside a task, or while another JS thread is using the pool, run in the caller: always correct, never a deadlock.
+//
+// Addons of one process share it where the linker lets them (ELF: gcc makes `pool` below unique to the process): a step goes from
+// one addon to the next, and the threads of one would be in the way of the other's. A class of another layout needs another number.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -11,9 +13,16 @@
 #include <type_traits>
 #include <vector>
 
-namespace qlora {
+#if defined(__GNUC__)
+#define QLORA_SHARED [[gnu::visibility("default")]]
+#else
+#define QLORA_SHARED
+#endif
 
-class Pool {
+namespace qlora {
+inline namespace pool1 {
+
+class QLORA_SHARED Pool {
  public:
   static Pool& instance() {
     static Pool pool;
@@ -23,9 +32,15 @@ class Pool {
 
   int threads() const { return int(workers_.size()) + 1; }
 
+  // As resize, unless a number was set before.
+  void start(int threads) {
+    if (!started_.exchange(true)) resize(threads);
+  }
+
   // Threads used from now on, the caller's included (1 … 1024). Waits for running work.
   void resize(int threads) {
     std::lock_guard lock(mutex_);
+    started_.store(true);
     stop_.store(true);
     wake();
     for (auto& worker : workers_) worker.join();
@@ -58,7 +73,7 @@ class Pool {
 
  private:
   static constexpr uint64_t closed = 0xffffffffu;
-  static constexpr int spins = 2000;
+  static constexpr int spins = 10000;  // some 200 µs: from one operation of a step to the next, nobody has to be woken
 
   // True while this thread runs a task.
   static bool& inside() {
@@ -103,13 +118,15 @@ class Pool {
 
   std::mutex mutex_;
   std::vector<std::thread> workers_;
-  std::atomic<bool> stop_{false};
+  std::atomic<bool> started_{false}, stop_{false};
   std::atomic<uint32_t> signal_{0};
   std::atomic<uint64_t> ticket_{closed};
   std::atomic<void (*)(void*, int64_t)> function_{nullptr};
   std::atomic<void*> context_{nullptr};
   std::atomic<int64_t> tasks_{0}, done_{0};
 };
+
+}  // namespace pool1
 
 template <class F>
 void parallel_for(int64_t tasks, F&& f) {
