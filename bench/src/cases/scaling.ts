@@ -4,10 +4,9 @@ import * as nf4 from "@qlora/nf4";
 import * as optim from "@qlora/paged-optim";
 import { Runner, sequenceBatch } from "@qlora/transformer";
 import { type CaseGroup, type Figure, normals } from "../case.js";
-import { now } from "../clock.js";
 import { measure, ratio } from "../measure.js";
 import { modelConfig, randomModel, type Shape } from "../random-model.js";
-import { packedBatch } from "../step.js";
+import { packedBatch, rank, stepShapes } from "../step.js";
 
 /** What two runs of the same may differ by. */
 const NOISE = 0.05;
@@ -68,21 +67,19 @@ function* twoThreads(threads: number): Generator<Figure> {
 function timeInTokens(counts: number[]): Figure {
   return {
     name: "time linear in tokens",
-    shape: `${counts[0]} … ${counts.at(-1)} tokens, packed by ${sequence}`,
-    measure() {
-      const model = randomModel(modelConfig(small), 8);
-      const runner = new Runner(model);
-      const perToken = counts.map((tokens) => {
-        const batch = packedBatch({ vocab: small.vocab, batch: tokens / sequence, seq: sequence });
-        let best = Number.POSITIVE_INFINITY;
-        for (let i = 0; i < 5; i++) {
-          const began = now();
-          for (let done = 0; done < 1024; done += tokens) runner.forwardBackward(batch, { gradientScale: 1 });
-          best = Math.min(best, (now() - began) / (tokens * Math.ceil(1024 / tokens)));
-        }
-        return best;
+    shape: `512 × 8, ${counts[0]} … ${counts.at(-1)} tokens, packed by ${sequence}`,
+    async measure() {
+      const [shape] = stepShapes;
+      const runner = new Runner(randomModel(modelConfig(shape!), rank));
+      const passes = counts.map((tokens) => {
+        const batch = packedBatch({ vocab: shape!.vocab, batch: tokens / sequence, seq: sequence });
+        return { name: `${tokens}`, run: () => void runner.forwardBackward(batch, { gradientScale: 1 }) };
       });
-      return off(perToken, LINEAR);
+      const times = await measure(passes, { rounds: 3, batchMs: 500 });
+      return off(
+        times.map(({ seconds }, i) => seconds / counts[i]!),
+        LINEAR,
+      );
     },
   };
 }

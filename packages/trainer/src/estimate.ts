@@ -8,6 +8,7 @@ import {
   linearShape,
   type ModelConfig,
   type Precision,
+  tokensTogether,
 } from "@qlora/transformer";
 import { basePrecision, optimizerStates, parseOptimizer, type TrainConfig } from "./schema.js";
 
@@ -32,6 +33,8 @@ export interface EstimateInput {
   tokens: number;
   /** Positions with a target in it; default all. */
   targets?: number;
+  /** Tokens of the longest sequence in it; default: the pass is one sequence. */
+  longest?: number;
   /** Names of the linear layers that get adapters; default those of `config.loraTargetModules`, else all seven. */
   adapted?: readonly string[];
   /** Resident memory of the process before loading; default: this process, now. */
@@ -47,7 +50,9 @@ const overhead = 16 * 2 ** 20;
 
 /** Memory of training on the CPU. Sizes follow the code that allocates them (transformer's load.ts, pass.ts and block.ts). */
 export function estimateMemory(input: EstimateInput): MemoryEstimate {
-  const { model, config, tokens: t, targets = t, process: base = process.memoryUsage().rss } = input;
+  const { model, config, longest = input.tokens, process: base = process.memoryUsage().rss } = input;
+  const t = tokensTogether("cpu", input.tokens, longest);
+  const targets = Math.min(input.targets ?? t, t);
   const { hiddenSize: d, intermediateSize: f, heads, kvHeads, headDim, layers, vocabSize } = model;
   const [qWidth, kvWidth] = [heads * headDim, kvHeads * headDim];
   const full = config.method === "full";

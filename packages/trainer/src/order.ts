@@ -11,6 +11,8 @@ export interface StepOrder {
   largestPass: number;
   /** Targets of the largest pass, at most. */
   largestTargets: number;
+  /** Tokens of the longest sequence. */
+  longest: number;
 }
 
 export function stepOrder(examples: readonly EncodedExample[], config: TrainConfig): StepOrder {
@@ -23,7 +25,7 @@ export function stepOrder(examples: readonly EncodedExample[], config: TrainConf
   };
   let cached = { epoch: 0, steps: batches({ ...options, epoch: 0 }) };
   const perEpoch = cached.steps.length;
-  const { tokens, targets } = passSize(examples, config);
+  const { tokens, targets, longest } = passSize(examples, config);
   return {
     steps: config.maxSteps ?? Math.max(1, Math.round(config.epochs * perEpoch)),
     step(index) {
@@ -33,14 +35,15 @@ export function stepOrder(examples: readonly EncodedExample[], config: TrainConf
     },
     largestPass: tokens,
     largestTargets: targets,
+    longest,
   };
 }
 
-/** Tokens and targets of a pass of the longest examples, cut to `maxLength`: no pass has more. */
+/** Tokens and targets of a pass of the longest examples, cut to `maxLength`, and the longest: no pass has more. */
 export function passSize(
   examples: readonly EncodedExample[],
   { batchSize, maxLength, packTokens }: TrainConfig,
-): { tokens: number; targets: number } {
+): { tokens: number; targets: number; longest: number } {
   const most = (sizes: number[]) => {
     const cut = sizes.map((size) => Math.min(size, maxLength)).sort((a, b) => b - a);
     if (packTokens === undefined) return cut.slice(0, batchSize).reduce((sum, size) => sum + size, 0);
@@ -52,5 +55,6 @@ export function passSize(
   return {
     tokens: most(examples.map(({ ids }) => ids.length)),
     targets: most(examples.map(({ labels }) => countTargets(labels))),
+    longest: examples.reduce((longest, { ids }) => Math.max(longest, Math.min(ids.length, maxLength)), 0),
   };
 }

@@ -65,6 +65,7 @@ export class Run {
     this.runner = new Runner(model, {
       tokens: order.largestPass,
       targets: order.largestTargets,
+      longest: order.longest,
       decodeBlocks: onDevice?.decodeBlocks ?? false,
     });
     this.schedule = makeSchedule(config, order.steps);

@@ -37,7 +37,7 @@ export function* accumulate(
   let nll = 0;
   let badPass: number | undefined;
   for (const [i, batch] of batches.entries()) {
-    const dropout = p > 0 ? { p, seed: dropoutSeed(seed, step, i), layer: 0 } : undefined;
+    const dropout = p > 0 ? { p, seed: dropoutSeed(seed, step, i) } : undefined;
     const options = { gradientScale: 1 / targets, checkpointing, ...(dropout ? { dropout } : {}) };
     const pass = yield* runner.forwardBackwardSteps(batch, options);
     if (!Number.isFinite(pass.nll)) badPass ??= i;

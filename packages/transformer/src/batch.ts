@@ -33,3 +33,23 @@ export function countTargets(batch: Batch): number {
   for (const target of batch.targets) if (target !== -100) count++;
   return count;
 }
+
+/** A part of a batch: whole sequences, the first of them at token `start`. */
+export interface BatchPart {
+  batch: Batch;
+  start: number;
+}
+
+/** Cuts a batch between sequences into parts of at most `tokens`; a longer sequence is a part of its own. */
+export function* splitBatch(batch: Batch, tokens: number): Generator<BatchPart, void, void> {
+  const { cuSeqlens } = batch;
+  const sequences = cuSeqlens.length - 1;
+  for (let first = 0, end = 0; first < sequences; first = end) {
+    const start = cuSeqlens[first]!;
+    for (end = first + 1; end < sequences && cuSeqlens[end + 1]! - start <= tokens; ) end++;
+    const stop = cuSeqlens[end]!;
+    const [ids, targets, positions] = [batch.ids, batch.targets, batch.positions].map((of) => of.subarray(start, stop));
+    const borders = cuSeqlens.slice(first, end + 1).map((border) => border - start);
+    yield { batch: { ids: ids!, targets: targets!, positions: positions!, cuSeqlens: borders }, start };
+  }
+}

@@ -8,7 +8,7 @@
 import * as kernels from "@qlora/kernels";
 import type { LayerCache } from "./cache.js";
 import type { DeviceArray, Floats, Ints } from "./device.js";
-import { type Dropout, noDropout, project, projectBackward } from "./linear.js";
+import { type DropoutAt, noDropout, project, projectBackward } from "./linear.js";
 import type { Layer, Model, Norm } from "./model.js";
 import { arithmetic } from "./weight.js";
 import type { Workspace } from "./workspace.js";
@@ -26,7 +26,7 @@ export interface BlockOptions {
   /** Kept activations of this block (`keep`) and scratch that dies with the call (`scratch`). */
   keep: Workspace;
   scratch: Workspace;
-  dropout?: Dropout;
+  dropout?: DropoutAt;
   cache?: LayerCache;
 }
 

@@ -27,7 +27,7 @@ export {
   trainables,
   trainEverything,
 } from "./model.js";
-export { type PassOptions, type PassResult, Runner, type RunnerOptions } from "./pass.js";
+export { type PassOptions, type PassResult, Runner, type RunnerOptions, tokensTogether } from "./pass.js";
 export { type Candidate, candidates, type SamplingOptions, sample } from "./sample.js";
 export {
   copyCompanions,

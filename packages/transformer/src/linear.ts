@@ -7,18 +7,20 @@ import type { Linear } from "./model.js";
 import { type Arithmetic, accumulateGradient, matmul, matmulTransposed } from "./weight.js";
 import type { Workspace } from "./workspace.js";
 
-/** Dropout on the adapters' input: the mask is a function of seed, layer and site alone. */
+/** Dropout on the adapters' input, of a whole pass. */
 export interface Dropout {
   p: number;
   seed: bigint;
+}
+
+/** Where in a pass it is applied: the mask is a function of seed, layer, site, token and column alone. */
+export interface DropoutAt extends Dropout {
   layer: number;
+  /** First token of this part of the batch. */
+  token: number;
 }
 
-export const noDropout: Dropout = { p: 0, seed: 0n, layer: 0 };
-
-export function dropoutAtLayer(dropout: Dropout, layer: number): Dropout {
-  return { ...dropout, layer };
-}
+export const noDropout: DropoutAt = { p: 0, seed: 0n, layer: 0, token: 0 };
 
 interface Group {
   x: Floats;
@@ -27,7 +29,7 @@ interface Group {
   /** Which input of the block this is (0 attention, 1 output, 2 MLP, 3 down): part of the dropout counter. */
   site: number;
   compute: Arithmetic;
-  dropout: Dropout;
+  dropout: DropoutAt;
   /** Holds x·Aᵀ of every adapter between forward and backward. */
   keep: Workspace;
   scratch: Workspace;
@@ -79,10 +81,10 @@ function kept({ keep, site, tokens }: Group, adapters: Adapter<Floats>[]): Float
 
 /** Every site of every layer has its own 2^40 elements of the dropout seed's stream. */
 function options(
-  { tokens: m, dropout: { p, seed, layer }, site, scratch }: Group,
+  { x, tokens: m, dropout: { p, seed, layer, token }, site, scratch }: Group,
   adapters: Adapter<Floats>[],
   backward: boolean,
 ): LoraOptions {
-  const dropout = p > 0 ? { p, seed, offset: (layer * 4 + site) * 2 ** 40 } : undefined;
+  const dropout = p > 0 ? { p, seed, offset: (layer * 4 + site) * 2 ** 40 + token * (x.length / m) } : undefined;
   return { m, dropout, scratch: scratch.activations("lora", scratchSize(adapters, { m, dropout, backward })) };
 }

@@ -1,10 +1,10 @@
 // The whole decoder on a ragged batch: forward to the loss, backward to every gradient, activations checkpointed per block.
 import * as kernels from "@qlora/kernels";
-import type { Batch } from "./batch.js";
+import { type Batch, type BatchPart, splitBatch } from "./batch.js";
 import { blockBackward, blockForward, type Layout, normBackward, normForward } from "./block.js";
 import { DecodedLayers } from "./decoded.js";
-import { type Floats, type Ints, toHost, zero } from "./device.js";
-import { type Dropout, dropoutAtLayer } from "./linear.js";
+import { type Device, type Floats, type Ints, toHost, zero } from "./device.js";
+import type { Dropout } from "./linear.js";
 import type { Layer, Model } from "./model.js";
 import { accumulateGradient, matmul, matmulTransposed } from "./weight.js";
 import { Workspace } from "./workspace.js";
@@ -12,14 +12,20 @@ import { Workspace } from "./workspace.js";
 /** Most elements of logits that exist at once: the loss is computed over chunks of rows. */
 const LOGITS_CHUNK = 4 * 2 ** 20;
 
+/**
+ * Most tokens that go through the model together, of a pass of `tokens` whose longest sequence has `longest`. On the CPU these
+ * are sequences of up to 1024 tokens in all, or one longer one: more gain nothing, leave the caches and need more memory.
+ */
+export function tokensTogether(device: Device, tokens: number, longest: number): number {
+  return device === "cpu" ? Math.min(tokens, Math.max(1024, longest)) : tokens;
+}
+
 export interface PassOptions {
   /** The gradient is that of `gradientScale`·Σ nll; 1/(targets of the effective batch) makes it the mean's. */
   gradientScale: number;
   /** Keep only each block's input and recompute the rest in the backward pass. Default true. */
   checkpointing?: boolean;
   dropout?: Dropout;
-  /** Called before each block, forward and backward; throw to abandon the pass. */
-  onBlock?: () => void;
 }
 
 export interface PassResult {
@@ -29,9 +35,10 @@ export interface PassResult {
 }
 
 export interface RunnerOptions {
-  /** Tokens and targets of the largest pass to come, where known: buffers are then made for it at once. */
+  /** Tokens, targets and longest sequence of the largest pass to come, where known: buffers are then made for it at once. */
   tokens?: number;
   targets?: number;
+  longest?: number;
   /**
    * On a device, keep the 4-bit weights of one block decoded from its recomputation to its backward: two decodings a step in
    * place of three, the same bits, 2 bytes a weight of a block more memory. Default false.
@@ -48,9 +55,9 @@ export class Runner implements Disposable {
 
   constructor(
     readonly model: Model,
-    { tokens = 0, targets = 0, decodeBlocks = false }: RunnerOptions = {},
+    { tokens = 0, targets = 0, longest = 0, decodeBlocks = false }: RunnerOptions = {},
   ) {
-    this.largest = { tokens, targets };
+    this.largest = { tokens: tokensTogether(model.device, tokens, longest), targets };
     this.scratch = new Workspace(model.device);
     if (decodeBlocks) this.decoded = new DecodedLayers(this.scratch);
   }
@@ -66,18 +73,23 @@ export class Runner implements Disposable {
   }
 
   /** `loss` a block at a time, for callers with other things to do in between; only one pass of a runner may be under way. */
-  *lossSteps(batch: Batch): Generator<void, PassResult, void> {
-    return sum(this.head(batch, yield* this.hiddenSteps(batch), null, 0));
+  *lossSteps(whole: Batch): Generator<void, PassResult, void> {
+    const total = { nll: 0, targets: 0 };
+    for (const { batch } of this.parts(whole))
+      addLosses(total, this.head(batch, yield* this.hiddenSteps(batch), null, 0));
+    return total;
   }
 
   /** nll of every target of a batch, in order of position; positions without one hold NaN. */
-  tokenLosses(batch: Batch): Float32Array {
-    const losses = new Float32Array(batch.ids.length).fill(Number.NaN);
-    const { rows, nlls } = this.head(batch, this.hidden(batch), null, 0);
-    const values = toHost(nlls);
-    rows.forEach((row, i) => {
-      losses[row] = values[i]!;
-    });
+  tokenLosses(whole: Batch): Float32Array {
+    const losses = new Float32Array(whole.ids.length).fill(Number.NaN);
+    for (const { batch, start } of this.parts(whole)) {
+      const { rows, nlls } = this.head(batch, this.hidden(batch), null, 0);
+      const values = toHost(nlls);
+      rows.forEach((row, i) => {
+        losses[start + row] = values[i]!;
+      });
+    }
     return losses;
   }
 
@@ -109,20 +121,25 @@ export class Runner implements Disposable {
   }
 
   /** `forwardBackward` a block at a time, as `lossSteps`; the gradients are complete when it returns. */
-  *forwardBackwardSteps(batch: Batch, options: PassOptions): Generator<void, PassResult, void> {
+  *forwardBackwardSteps(whole: Batch, options: PassOptions): Generator<void, PassResult, void> {
+    const total = { nll: 0, targets: 0 };
+    for (const part of this.parts(whole)) addLosses(total, yield* this.partSteps(part, options));
+    return total;
+  }
+
+  private *partSteps({ batch, start }: BatchPart, options: PassOptions): Generator<void, Losses, void> {
     const { model, scratch } = this;
-    const { gradientScale, checkpointing = true, dropout, onBlock } = options;
+    const { gradientScale, checkpointing = true, dropout } = options;
     const d = model.config.hiddenSize;
     const { ids, hidden, layout } = this.embed(batch);
     const t = layout.tokens;
     const at = (layer: number) => ({
       keep: this.keep(checkpointing ? 0 : layer),
       scratch,
-      ...(dropout ? { dropout: dropoutAtLayer(dropout, layer) } : {}),
+      ...(dropout ? { dropout: { ...dropout, layer, token: start } } : {}),
     });
     const inputs: Floats[] = [];
     for (const [i, layer] of model.layers.entries()) {
-      onBlock?.();
       yield;
       const input = scratch.activations(`input ${i}`, t * d);
       input.set(hidden as never);
@@ -133,7 +150,6 @@ export class Runner implements Disposable {
     const gradient = scratch.activations("gradient", t * d);
     const losses = this.head(batch, hidden, gradient, gradientScale);
     for (let i = model.layers.length - 1; i >= 0; i--) {
-      onBlock?.();
       yield;
       const [layer, input] = [this.block(model.layers[i]!, t), inputs[i]!];
       const options = at(i);
@@ -144,7 +160,12 @@ export class Runner implements Disposable {
     const { embedding } = model;
     if (embedding.weight.kind === "dense" && embedding.weight.grad)
       kernels.embeddingBackward(ids, gradient, embedding.weight.grad, { m: t, d, vocab: embedding.weight.n });
-    return sum(losses); // the first read of a device since the pass began
+    return losses;
+  }
+
+  /** The parts of a batch that go through the model one after the other. */
+  private parts(batch: Batch): Generator<BatchPart, void, void> {
+    return splitBatch(batch, tokensTogether(this.model.device, batch.ids.length, 0));
   }
 
   private block(layer: Layer, tokens: number): Layer {
@@ -247,11 +268,10 @@ interface Losses {
   nlls: Floats;
 }
 
-/** Reads the losses and adds them up. */
-function sum({ nlls }: Losses): PassResult {
-  let nll = 0;
-  for (const value of toHost(nlls)) nll += value;
-  return { nll, targets: nlls.length };
+/** Reads losses, on a device for the first time since the pass began, and adds them up. */
+function addLosses(total: PassResult, { nlls }: Losses): void {
+  for (const value of toHost(nlls)) total.nll += value;
+  total.targets += nlls.length;
 }
 
 /** Runs a generator to its end. */

@@ -56,7 +56,7 @@ export const estimateCommand = command({
     const tokens = seq * batch;
     if (seq > config.maxPositions)
       throw new UsageError(`--seq ${seq} is longer than the model's context of ${config.maxPositions}`);
-    const input = { model: config, config: { ...rest, loraR: rank }, tokens };
+    const input = { model: config, config: { ...rest, loraR: rank }, tokens, longest: seq };
     const limit = gpuMemory === undefined ? undefined : parseByteSize(gpuMemory);
     const estimate =
       device === "cpu"

@@ -36,7 +36,7 @@ const batch: Batch = {
   cuSeqlens: Int32Array.of(0, 7, 13),
 };
 const targets = batch.targets.filter((target) => target !== -100).length;
-const dropout = { p: 0.1, seed: 7n, layer: 0 };
+const dropout = { p: 0.1, seed: 7n };
 
 const suited = (model: Model) => adapted(model, { r: 8, std: 0.05 });
 
