@@ -11,7 +11,7 @@ import { MAX_TEMPLATE_CHARS } from "./tokenizer-config.js";
 export interface JinjaLimits {
   /** Nodes evaluated in one rendering. Default 1,000,000. */
   maxSteps?: number;
-  /** Milliseconds for one rendering. Default 2,000. */
+  /** Milliseconds for one rendering. Default 1,000. */
   maxMilliseconds?: number;
   /** Characters in the output and in every text on the way. Default 16 times the values' size, at least 1,048,576. */
   maxOutput?: number;
@@ -98,7 +98,7 @@ export function parseJinja(source: string, { name, path }: { name: string; path?
     throw new DataError("TEMPLATE_SYNTAX", `template ${name} is not valid Jinja: ${message}`, { path, cause });
   }
   return {
-    render(values, { maxSteps = 1_000_000, maxMilliseconds = 2_000, maxOutput } = {}) {
+    render(values, { maxSteps = 1_000_000, maxMilliseconds = 1_000, maxOutput } = {}) {
       const limits = { maxSteps, maxMilliseconds, maxOutput: maxOutput ?? Math.max(1 << 20, 16 * sizeOf(values)) };
       const environment = new Environment();
       for (const [key, value] of Object.entries(globals)) environment.set(key, value);

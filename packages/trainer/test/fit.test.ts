@@ -79,19 +79,19 @@ describe("a run that does not fit memory", () => {
   }
 
   test("is refused with the knobs that would make it fit, those that keep the result first", () => {
-    const message = refusal({ batchSize: 128, gradientAccumulation: 2, gradientCheckpointing: false }, 60);
+    const message = refusal({ batchSize: 128, gradientAccumulation: 2, gradientCheckpointing: false }, 40);
     expect(message).toMatch(
       /^the run needs \d+ MiB of memory at its peak, \d+ MiB are available\. Any of these makes it fit, the nearest first: gradient_checkpointing true; batch_size \d+ with gradient_accumulation \d+/,
     );
   });
   test("names the largest batch that fits", () => {
-    const message = refusal({ batchSize: 128, gradientAccumulation: 1 }, 20);
-    expect(message).toMatch(/batch_size 64 with gradient_accumulation 2/);
+    const message = refusal({ batchSize: 32, gradientAccumulation: 1 }, 4);
+    expect(message).toMatch(/batch_size 16 with gradient_accumulation 2/);
   });
   test("names several together where no single one does", () => {
     const message = refusal(
       { batchSize: 128, gradientAccumulation: 1, gradientCheckpointing: false, method: "full" },
-      330,
+      140,
     );
     expect(message).toMatch(/Together these make it fit: gradient_checkpointing true with batch_size/);
   });
