@@ -13,7 +13,7 @@ namespace qlora::nf4 {
 int64_t quantize_blockwise(const float* x, int64_t n, int64_t block, const float* map, float offset, float* absmax,
                            uint8_t* codes) {
   const Codec& codec = tables<Codec>.active();
-  float pivot[255];
+  float pivot[256] = {};  // 255 of them
   for (int j = 0; j < 255; ++j) pivot[j] = float((double(map[j]) + double(map[j + 1])) / 2);
   std::atomic<int64_t> bad{INT64_MAX};
   const int64_t blocks = (n + block - 1) / block, group = std::max<int64_t>(1, chunk / block);
@@ -21,12 +21,15 @@ int64_t quantize_blockwise(const float* x, int64_t n, int64_t block, const float
     float centred[chunk];
     for (int64_t b = task * group; b < std::min(blocks, (task + 1) * group); ++b) {
       const int64_t begin = b * block, end = std::min(n, begin + block);
-      float largest = 0, sum = 0;  // the sum of zeros is NaN where a value is not finite
-      for (int64_t i = begin; i < end; ++i) {
-        const float value = x[i] - offset;
-        largest = std::max(largest, std::fabs(value));
-        sum += value * 0;
-      }
+      float most[16] = {}, zero[16] = {};  // a sum of zeros is NaN where a value is not finite
+      for (int64_t i = begin; i < end; i += 16)
+        for (int64_t j = 0; j < std::min<int64_t>(16, end - i); ++j) {
+          const float value = x[i + j] - offset;
+          most[j] = std::max(most[j], std::fabs(value));
+          zero[j] += value * 0;
+        }
+      float largest = 0, sum = 0;
+      for (int j = 0; j < 16; ++j) largest = std::max(largest, most[j]), sum += zero[j];
       absmax[b] = largest + sum;
       if (!std::isfinite(absmax[b])) {
         int64_t seen = bad.load();

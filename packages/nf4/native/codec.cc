@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 
 #include "qlora/pages.h"
 #include "qlora/pool.h"
@@ -20,15 +21,26 @@ void lower(std::atomic<int64_t>& least, int64_t index) {
   while (index < seen && !least.compare_exchange_weak(seen, index)) {}
 }
 
-// Runs f(begin, length, first block) for every chunk; returns the first block whose value is not finite, or -1.
+bool all_finite(const float* x, int64_t n) {
+  bool all = true;
+  for (int64_t i = 0; i < n; ++i) all &= std::fabs(x[i]) <= std::numeric_limits<float>::max();
+  return all;
+}
+
+// Runs f(begin, length, first block) for every chunk, several in a row so that they are read as one stream; returns the first block
+// whose value is not finite, or -1.
 template <class F>
 int64_t for_chunks(int64_t n, int block, const float* value, F f) {
   std::atomic<int64_t> bad{INT64_MAX};
-  parallel_for(chunks(n), [&](int64_t task) {
-    const int64_t begin = task * chunk, length = std::min(chunk, n - begin), first = begin / block;
-    f(begin, length, first);
-    for (int64_t b = (length + block - 1) / block; b-- > 0;)
-      if (!std::isfinite(value[first + b])) lower(bad, first + b);
+  const int64_t row = std::clamp<int64_t>(chunks(n) / 64, 1, 8) * chunk;
+  parallel_for((n + row - 1) / row, [&](int64_t task) {
+    for (int64_t begin = task * row; begin < std::min(n, (task + 1) * row); begin += chunk) {
+      const int64_t length = std::min(chunk, n - begin), first = begin / block, count = (length + block - 1) / block;
+      f(begin, length, first);
+      if (all_finite(value + first, count)) continue;
+      for (int64_t b = count; b-- > 0;)
+        if (!std::isfinite(value[first + b])) lower(bad, first + b);
+    }
   });
   return bad == INT64_MAX ? -1 : bad.load();
 }

@@ -36,8 +36,11 @@ void encode_batch(const T* x, int count, int block, const Codebook& c, __m512 sc
   const __m512 reciprocal = _mm512_maskz_div_ps(some, _mm512_set1_ps(1), scale);
   _mm512_store_ps(inverse, reciprocal);
   const int64_t n = int64_t(count) * block;
-  for (int64_t i = 0; i < n; i += 64)
+  for (int64_t i = 0; i < n; i += 64) {
+    for (int64_t line = 0; line < 64; line += 64 / sizeof(T))  // of the next batch, whose scales would wait for it
+      _mm_prefetch((const char*)(x + n + i + line), _MM_HINT_T0);
     encode64(x + i, _mm512_set1_ps(inverse[i / block]), _mm512_set1_ps(inverse[(i + 32) / block]), by, narrow, codes + i / 2);
+  }
   __mmask16 overflow = _mm512_fpclass_ps_mask(reciprocal, 0x18);  // ±inf
   if (overflow == 0) return;
   _mm512_store_ps(s, scale);
@@ -108,29 +111,61 @@ void widen(const uint16_t* x, Type type, int64_t n, float* out) {
   for (int64_t i = whole; i < n; ++i) out[i] = type == Type::f16 ? from_f16(x[i]) : element(x, i);
 }
 
-// 255 pivots: four steps of the binary search in a register (every 16th pivot in heap order), four in memory.
+// 255 pivots as the levels of a binary search in registers: level L has 2^L pivots, looked up by the L bits found so far.
+struct Search8 {
+  __m512 heap, l4, l5[2], l6[4], l7[8];  // heap: levels 0 to 3, node n at n
+  explicit Search8(const float* pivot) {
+    __m512 all[16], odd[8];
+    for (int i = 0; i < 16; ++i) all[i] = _mm512_loadu_ps(pivot + 16 * i);
+    halve(all, 8, l7, odd);  // even ones are the last level's; of the odd ones, the same again
+    halve(odd, 4, l6, all);
+    halve(all, 2, l5, odd);
+    halve(odd, 1, &l4, all);
+    alignas(64) float rest[16], tree[16] = {};
+    _mm512_store_ps(rest, all[0]);
+    for (int node = 1, level = 0; level < 4; ++level)
+      for (int i = 0; i < 1 << level; ++i) tree[node++] = rest[(8 >> level) - 1 + i * (16 >> level)];
+    heap = _mm512_load_ps(tree);
+  }
+  static void halve(const __m512* x, int n, __m512* even, __m512* odd) {
+    const __m512i evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odds = _mm512_add_epi32(evens, _mm512_set1_epi32(1));
+    for (int i = 0; i < n; ++i) {
+      even[i] = _mm512_permutex2var_ps(x[2 * i], evens, x[2 * i + 1]);
+      odd[i] = _mm512_permutex2var_ps(x[2 * i], odds, x[2 * i + 1]);
+    }
+  }
+  // 16 to 64 pivots: the bits of the index above the fifth choose among pairs of registers.
+  static __m512 look(const __m512* level, int pairs, __m512i index) {
+    if (pairs == 1) return _mm512_permutex2var_ps(level[0], index, level[1]);
+    const __mmask16 upper = _mm512_test_epi32_mask(index, _mm512_set1_epi32(16 * pairs));
+    return _mm512_mask_blend_ps(upper, look(level, pairs / 2, index), look(level + pairs, pairs / 2, index));
+  }
+  __m512i rank(__m512 v) const {
+    const __m512i one = _mm512_set1_epi32(1);
+    __m512i index = one;
+    const auto next = [&](__m512 pivots) {
+      const __mmask16 above = _mm512_cmp_ps_mask(v, pivots, _CMP_GT_OQ);
+      index = _mm512_add_epi32(index, index);
+      index = _mm512_mask_add_epi32(index, above, index, one);
+    };
+    for (int level = 0; level < 4; ++level) next(_mm512_permutexvar_ps(index, heap));
+    index = _mm512_sub_epi32(index, _mm512_set1_epi32(16));
+    next(_mm512_permutexvar_ps(index, l4));
+    next(look(l5, 1, index));
+    next(look(l6, 2, index));
+    next(look(l7, 4, index));
+    return index;
+  }
+};
+
 void encode8(const float* x, int64_t n, float lift, float inverse, const float* pivot, uint8_t* codes) {
-  alignas(64) float tree[16] = {};
-  for (int node = 1, level = 0; level < 4; ++level)
-    for (int i = 0; i < 1 << level; ++i) tree[node++] = pivot[16 * ((8 >> level) + i * (16 >> level)) - 1];
-  const __m512 heap = _mm512_load_ps(tree);
-  const __m512i one = _mm512_set1_epi32(1);
+  const Search8 search(pivot);
   for (int64_t i = 0; i < n; i += 16) {
     const int lanes = int(std::min<int64_t>(16, n - i));
     const __mmask16 some = __mmask16((1u << lanes) - 1);
     const __m512 v = _mm512_mul_ps(_mm512_mul_ps(_mm512_maskz_loadu_ps(some, x + i), _mm512_set1_ps(lift)), _mm512_set1_ps(inverse));
-    __m512i node = one;
-    for (int level = 0; level < 4; ++level) {
-      const __mmask16 above = _mm512_cmp_ps_mask(v, _mm512_permutexvar_ps(node, heap), _CMP_GT_OQ);
-      node = _mm512_add_epi32(node, node);
-      node = _mm512_mask_add_epi32(node, above, node, one);
-    }
-    __m512i rank = _mm512_slli_epi32(_mm512_sub_epi32(node, _mm512_set1_epi32(16)), 4);
-    for (int step = 8; step; step /= 2) {
-      const __m512 p = _mm512_i32gather_ps(rank, pivot + step - 1, 4);
-      rank = _mm512_mask_add_epi32(rank, _mm512_cmp_ps_mask(v, p, _CMP_GT_OQ), rank, _mm512_set1_epi32(step));
-    }
-    _mm512_mask_cvtepi32_storeu_epi8(codes + i, some, rank);
+    _mm512_mask_cvtepi32_storeu_epi8(codes + i, some, search.rank(v));
   }
 }
 
