@@ -20,7 +20,7 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -45,7 +45,7 @@ try {
   await bundles();
   writeFileSync(join(folder, "gpu-check"), `#!/bin/sh\nexec "\${0%/*}/node" "\${0%/*}/check/main.mjs" "$@"\n`);
   chmodSync(join(folder, "gpu-check"), 0o755);
-  const out = join(process.cwd(), values.out);
+  const out = resolve(values.out);
   console.log(`packing ${values.out}`);
   execFileSync("tar", ["-cJf", out, "-C", stage, "qlora-gpu"], {
     env: { ...process.env, XZ_OPT: "-6 -T2" },
