@@ -65,14 +65,14 @@ function* twoThreads(threads: number): Generator<Figure> {
 
 /** Forward and backward over packed sequences of 128: attention grows with their length, not with their number. */
 function timeInTokens(counts: number[]): Figure {
+  const shape = stepShapes[0]!;
   return {
     name: "time linear in tokens",
-    shape: `512 × 8, ${counts[0]} … ${counts.at(-1)} tokens, packed by ${sequence}`,
+    shape: `${shape.hidden} × ${shape.layers}, ${counts[0]} … ${counts.at(-1)} tokens, packed by ${sequence}`,
     async measure() {
-      const [shape] = stepShapes;
-      const runner = new Runner(randomModel(modelConfig(shape!), rank));
+      const runner = new Runner(randomModel(modelConfig(shape), rank));
       const passes = counts.map((tokens) => {
-        const batch = packedBatch({ vocab: shape!.vocab, batch: tokens / sequence, seq: sequence });
+        const batch = packedBatch({ vocab: shape.vocab, batch: tokens / sequence, seq: sequence });
         return { name: `${tokens}`, run: () => void runner.forwardBackward(batch, { gradientScale: 1 }) };
       });
       const times = await measure(passes, { rounds: 3, batchMs: 500 });

@@ -121,11 +121,9 @@ struct Search8 {
     halve(odd, 4, l6, all);
     halve(all, 2, l5, odd);
     halve(odd, 1, &l4, all);
-    alignas(64) float rest[16], tree[16] = {};
+    alignas(64) float rest[16];
     _mm512_store_ps(rest, all[0]);
-    for (int node = 1, level = 0; level < 4; ++level)
-      for (int i = 0; i < 1 << level; ++i) tree[node++] = rest[(8 >> level) - 1 + i * (16 >> level)];
-    heap = _mm512_load_ps(tree);
+    heap = heap_of(rest);
   }
   static void halve(const __m512* x, int n, __m512* even, __m512* odd) {
     const __m512i evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);

@@ -43,18 +43,23 @@ struct ByCell {
   void count(const float* v, int n, int* counts) const;
 };
 
-// Any codebook: four steps of binary search over the pivots in heap order.
+// 15 sorted pivots in heap order for a binary search: node n, from 1, leads to 2n and 2n + 1.
+__m512 heap_of(const float* pivot) {
+  alignas(64) float tree[16] = {};
+  for (int node = 1, level = 0; level < 4; ++level)
+    for (int i = 0; i < 1 << level; ++i) tree[node++] = pivot[(8 >> level) - 1 + i * (16 >> level)];
+  return _mm512_load_ps(tree);
+}
+
+// Any codebook: four steps of binary search over the pivots.
 struct BySearch {
   const Codebook& c;
   __m512 heap, value;
   __m512i table;
-  explicit BySearch(const Codebook& codebook) : c(codebook) {
-    alignas(64) float tree[16] = {};
-    for (int node = 1, level = 0; level < 4; ++level)
-      for (int i = 0; i < 1 << level; ++i) tree[node++] = c.pivot[(8 >> level) - 1 + i * (16 >> level)];
-    heap = _mm512_load_ps(tree);
-    for (int j = 0; j < 16; ++j) tree[j] = c.level[c.order[j]];
-    value = _mm512_load_ps(tree);
+  explicit BySearch(const Codebook& codebook) : c(codebook), heap(heap_of(codebook.pivot)) {
+    alignas(64) float sorted[16];
+    for (int j = 0; j < 16; ++j) sorted[j] = c.level[c.order[j]];
+    value = _mm512_load_ps(sorted);
     table = _mm512_broadcast_i32x4(_mm_load_si128((const __m128i*)c.order));
   }
   __m512i index(__m512 v) const {  // 16 + rank

@@ -57,7 +57,8 @@ export class Runner implements Disposable {
     readonly model: Model,
     { tokens = 0, targets = 0, longest = 0, decodeBlocks = false }: RunnerOptions = {},
   ) {
-    this.largest = { tokens: tokensTogether(model.device, tokens, longest), targets };
+    const together = tokensTogether(model.device, tokens, longest);
+    this.largest = { tokens: together, targets: Math.min(targets, together) };
     this.scratch = new Workspace(model.device);
     if (decodeBlocks) this.decoded = new DecodedLayers(this.scratch);
   }

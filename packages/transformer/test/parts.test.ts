@@ -6,19 +6,10 @@ import { initModel, linears, parseModelConfig, Runner, tokensTogether, trainable
 import { project, projectBackward } from "../src/linear.js";
 import { Workspace } from "../src/workspace.js";
 import { adapted } from "./adapted.js";
+import { json } from "./model-folder.js";
 import { normals } from "./random.js";
 
-const config = parseModelConfig({
-  architectures: ["LlamaForCausalLM"],
-  hidden_size: 32,
-  intermediate_size: 48,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  vocab_size: 50,
-  max_position_embeddings: 1200,
-  rms_norm_eps: 1e-5,
-});
+const config = parseModelConfig({ ...json, max_position_embeddings: 1200 });
 
 /** Sequences of these lengths end to end; those of the same length are alike. */
 function batchOf(lengths: number[]): Batch {
@@ -91,7 +82,7 @@ test("loss and gradients are those of the sequences; the memory is that of a par
 test("dropout's mask is the same however a batch is cut", () => {
   const model = adapted(initModel(config, normals(1)));
   const [linear] = linears(model);
-  const [m, k, cut] = [70, 32, 33];
+  const [m, k, cut] = [70, config.hiddenSize, 33];
   const random = normals(2);
   const [x, dy] = [0, 1].map(() => Float32Array.from({ length: m * k }, random));
   const run = (from: number, to: number) => {

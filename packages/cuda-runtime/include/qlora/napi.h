@@ -136,7 +136,8 @@ class Args {
   size_t at_ = 0;
 };
 
-// Adds threads(), setThreads(n), startThreads(n), which leaves a number that was set before, and, for packages with kernel tables, simd(), setSimd(name), simds().
+// Adds threads(), setThreads(n), and startThreads(n), which leaves a number that was set before. For packages with kernel
+// tables: simd(), setSimd(name), simds().
 inline void export_threads(Napi::Env env, Napi::Object exports) {
   exports["threads"] = Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), Pool::instance().threads());

@@ -1,5 +1,6 @@
-// pool.h: a fork-join thread pool. parallel_for(n, f) runs f(0) … f(n-1), each exactly once, and returns when all are done. Which thread runs which index is unspecified, so kernels divide work by problem size alone and write
-// disjoint outputs: results then do not depend on the number of threads.
+// pool.h: a fork-join thread pool. parallel_for(n, f) runs f(0) … f(n-1), each exactly once, and returns when all are done.
+// Which thread runs which index is unspecified, so kernels divide work by problem size alone and write disjoint outputs:
+// results then do not depend on the number of threads.
 //
 // Calls from inside a task, or while another JS thread is using the pool, run in the caller: always correct, never a deadlock.
 //
