@@ -78,15 +78,16 @@ function readIntegers(
   if (scanner.value() !== "[") fail(tooMany, `${field} must be a list of whole numbers, is ${scanner.found()}.`);
   scanner.array(() => {
     scanner.value();
-    const found = scanner.found();
     const literal = scanner.number();
     const value = literal !== undefined && /^[0-9]+$/.test(literal) ? Number(literal) : -1;
-    if (value < 0 || !Number.isSafeInteger(value))
+    if (value < 0 || !Number.isSafeInteger(value)) {
+      const found = literal ?? scanner.found();
       fail(notInteger, `${field}[${values.length}] must be a whole number from 0 to 2^53 - 1, found ${found}.`);
+    }
     if (values.length === most) fail(tooMany, `${field} has more than ${most} numbers.`);
     values.push(value);
   });
-  return values;
+  return values.slice(); // of its length: an array that grew by push keeps room for 17
 }
 
 function checkName(name: string, fail: Failure): void {
@@ -98,10 +99,10 @@ function checkName(name: string, fail: Failure): void {
 
 function checkSize({ dtype, shape, begin, end }: TensorInfo, fail: Failure): void {
   const bytes = tensorBytes(dtype, shape);
+  if (bytes === end - begin) return;
   const what = `shape [${shape.join(", ")}] of ${dtype}`;
   if (bytes === "overflow") fail("OVERFLOW", `${what} has more bytes than 2^53 - 1.`);
   if (bytes === "partial byte")
     fail("SIZE_MISMATCH", `${what} at ${bitsPerElement(dtype)} bits an element does not fill whole bytes.`);
-  if (bytes !== end - begin)
-    fail("SIZE_MISMATCH", `${what} takes ${bytes} bytes, data_offsets [${begin}, ${end}] give ${end - begin}.`);
+  fail("SIZE_MISMATCH", `${what} takes ${bytes} bytes, data_offsets [${begin}, ${end}] give ${end - begin}.`);
 }

@@ -78,20 +78,20 @@ export function parseHeader(bytes: Uint8Array, fileSize: number, path?: string, 
     fail(code, `the header must be a JSON object, it begins with ${quote(text.slice(begin, begin + 24))}. ${DAMAGED}`);
   }
   const metadata = new Map<string, string>();
-  const tensors = new Map<string, TensorInfo>();
+  const tensors: TensorInfo[] = [];
   const most = limits.maxTensors ?? DEFAULT_MAX_TENSORS;
   const scanner = new JsonScanner(text, fail);
   scanner.object((name) => {
     if (name === "__metadata__") readMetadata(scanner, metadata, fail);
     else {
-      if (tensors.size === most)
+      if (tensors.length === most)
         fail("TOO_MANY_TENSORS", `more than ${most} tensors. Raise maxTensors if the file is to be trusted.`);
-      tensors.set(name, readTensor(scanner, name, path));
+      tensors.push(readTensor(scanner, name, path));
     }
   });
   scanner.end();
   checkCoverage(tensors, fileSize - 8 - length, path);
-  return { tensors, metadata, dataOffset: 8 + length };
+  return { tensors: new Map(tensors.map((info) => [info.name, info])), metadata, dataOffset: 8 + length };
 }
 
 function readMetadata(scanner: JsonScanner, metadata: Map<string, string>, fail: Failure): void {
@@ -104,8 +104,8 @@ function readMetadata(scanner: JsonScanner, metadata: Map<string, string>, fail:
 }
 
 /** Tensors in the order of their bytes must follow each other from 0 to the end of the file. */
-function checkCoverage(tensors: Map<string, TensorInfo>, dataSize: number, path: string | undefined): void {
-  const inOrder = [...tensors.values()].sort((a, b) => a.begin - b.begin || a.end - b.end);
+function checkCoverage(tensors: readonly TensorInfo[], dataSize: number, path: string | undefined): void {
+  const inOrder = [...tensors].sort((a, b) => a.begin - b.begin || a.end - b.end);
   let at = 0;
   for (const { name, begin, end } of inOrder) {
     if (begin !== at) {
