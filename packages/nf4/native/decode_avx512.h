@@ -12,25 +12,28 @@ namespace {
 
 // Full lines for the non-temporal path: `out` begins `lead` elements before a 64-byte boundary, so each line is put together
 // from two consecutive vectors.
-template <class Word>
+enum class Store { plain, aligned, joined };
+template <class Word, Store how>
 class Lines {
  public:
   static constexpr int lanes = 64 / sizeof(Word);
-  Lines(Word* out, bool stream) : out_(out), lead_(int((64 - (uintptr_t(out) & 63)) % 64 / sizeof(Word))), stream_(stream) {
+  explicit Lines(Word* out) : out_(out), lead_(int((64 - (uintptr_t(out) & 63)) % 64 / sizeof(Word))) {
     alignas(64) Index from[lanes];
     for (int i = 0; i < lanes; ++i) from[i] = Index(lead_ + i);
     from_ = _mm512_load_si512(from);
   }
   void push(__m512i v) {
-    if (!stream_) _mm512_storeu_si512(out_, v);
-    else if (lead_ == 0) _mm512_stream_si512((__m512i*)out_, v);
-    else if (first_) store_lanes(out_, v, 0, lead_), first_ = false;
-    else _mm512_stream_si512((__m512i*)(out_ - lanes + lead_), join(previous_, v));
-    previous_ = v;
+    if constexpr (how == Store::plain) _mm512_storeu_si512(out_, v);
+    else if constexpr (how == Store::aligned) _mm512_stream_si512((__m512i*)out_, v);
+    else {
+      if (first_) store_lanes(out_, v, 0, lead_), first_ = false;
+      else _mm512_stream_si512((__m512i*)(out_ - lanes + lead_), join(previous_, v));
+      previous_ = v;
+    }
     out_ += lanes;
   }
   void finish() {
-    if (stream_ && lead_ && !first_) store_lanes(out_ - lanes, previous_, lead_, lanes);
+    if (how == Store::joined && !first_) store_lanes(out_ - lanes, previous_, lead_, lanes);
   }
 
  private:
@@ -46,7 +49,7 @@ class Lines {
   }
   Word* out_;
   int lead_;
-  bool stream_, first_ = true;
+  bool first_ = true;
   __m512i from_, previous_;
 };
 
@@ -65,14 +68,16 @@ __m256i to_bf16(__m512 f) {
   return _mm512_cvtepi32_epi16(_mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(f, f, _CMP_UNORD_Q), quiet));
 }
 
-void decode(const uint8_t* codes, int n, __m512 table, __m512i nibbles, Lines<float>& out) {
+template <Store how>
+void decode(const uint8_t* codes, int n, __m512 table, __m512i nibbles, Lines<float, how>& out) {
   for (int i = 0; i < n; i += 16) {
     int64_t eight;
     std::memcpy(&eight, codes + i / 2, 8);
     out.push(_mm512_castps_si512(_mm512_permutexvar_ps(_mm512_multishift_epi64_epi8(nibbles, _mm512_set1_epi64(eight)), table)));
   }
 }
-void decode(const uint8_t* codes, int n, __m512 table, __m512i, Lines<uint16_t>& out) {
+template <Store how>
+void decode(const uint8_t* codes, int n, __m512 table, __m512i, Lines<uint16_t, how>& out) {
   const __m512i words = _mm512_broadcast_i64x4(to_bf16(table));  // twice, so that bit 4 of an index does not matter
   for (int i = 0; i < n; i += 32) {
     const __m512i byte = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)(codes + i / 2)));
@@ -80,12 +85,12 @@ void decode(const uint8_t* codes, int n, __m512 table, __m512i, Lines<uint16_t>&
   }
 }
 
-template <class Word>
+template <Store how, class Word>
 void dequantize_chunk(const uint8_t* codes, const float* level, int64_t n, int block, const float* scale,
-                      const float* shift, Word* out, bool stream) {
+                      const float* shift, Word* out) {
   const __m512 levels = _mm512_loadu_ps(level);
   const __m512i nibbles = nibble_control();
-  Lines<Word> lines(out, stream);
+  Lines<Word, how> lines(out);
   const int64_t whole = n / 32 * 32;
   for (int64_t i = 0; i < whole; i += block) {
     __m512 table = _mm512_mul_ps(levels, _mm512_set1_ps(scale[i / block]));
@@ -104,8 +109,12 @@ void dequantize_chunk(const uint8_t* codes, const float* level, int64_t n, int b
 
 void dequantize(const uint8_t* codes, const float* level, int64_t n, int block, const float* scale, const float* shift,
                 void* out, Type type, bool stream) {
-  if (type == Type::f32) dequantize_chunk(codes, level, n, block, scale, shift, static_cast<float*>(out), stream);
-  else dequantize_chunk(codes, level, n, block, scale, shift, static_cast<uint16_t*>(out), stream);
+  auto run = [&](auto* words) {
+    if (!stream) dequantize_chunk<Store::plain>(codes, level, n, block, scale, shift, words);
+    else if (uintptr_t(out) % 64 == 0) dequantize_chunk<Store::aligned>(codes, level, n, block, scale, shift, words);
+    else dequantize_chunk<Store::joined>(codes, level, n, block, scale, shift, words);
+  };
+  if (type == Type::f32) run(static_cast<float*>(out)); else run(static_cast<uint16_t*>(out));
   if (stream) _mm_sfence();
 }
 

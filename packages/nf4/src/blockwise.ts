@@ -2,6 +2,7 @@
 import { dynamicMapSigned } from "./dynamic-map.js";
 import { kernels } from "./kernels.js";
 import { array, blocks, describe } from "./shape.js";
+import { unfilled } from "./unfilled.js";
 
 /** Value i is map[codes[i]]·absmax[⌊i/blockSize⌋], in f32. */
 export interface Blockwise {
@@ -29,7 +30,7 @@ export function quantizeBlockwise(values: Float32Array, options: BlockwiseOption
   if (!(values instanceof Float32Array)) throw new TypeError(`values must be a Float32Array, got ${describe(values)}`);
   checkBlockwise(map, blockSize);
   const n = values.length;
-  const codes = new Uint8Array(n);
+  const codes = unfilled(Uint8Array, n);
   const absmax = new Float32Array(blocks(n, blockSize));
   const bad = kernels().quantizeBlockwise(values, n, blockSize, map, 0, absmax, codes);
   if (bad >= 0) {
@@ -44,7 +45,7 @@ export function dequantizeBlockwise(q: Blockwise, { out }: { out?: Float32Array 
   checkBlockwise(q.map, q.blockSize);
   const n = array(q.codes, Uint8Array, "q.codes", q.codes?.length).length;
   array(q.absmax, Float32Array, "q.absmax", blocks(n, q.blockSize));
-  const result = out ?? new Float32Array(n);
+  const result = out ?? unfilled(Float32Array, n);
   if (!(result instanceof Float32Array)) throw new TypeError(`out must be a Float32Array, got ${describe(out)}`);
   if (result.length < n) throw new RangeError(`out has ${result.length} elements, needs ${n}`);
   kernels().dequantizeBlockwise(q.codes, n, q.blockSize, q.map, q.absmax, 0, result);

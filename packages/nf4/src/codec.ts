@@ -9,6 +9,7 @@ import { shifts } from "./scales.js";
 import { checkTensor, describe } from "./shape.js";
 import type { TiledWeights } from "./tile.js";
 import type { DequantizeOptions, QuantizedTensor, QuantizeOptions, Weights } from "./types.js";
+import { unfilled } from "./unfilled.js";
 
 /**
  * Quantises weights to 4 bits.
@@ -87,7 +88,7 @@ export function output(n: number, { dtype, out }: DequantizeOptions): Weights {
   const type = dtype ?? (out instanceof Uint16Array ? "bf16" : "f32");
   if (type !== "f32" && type !== "bf16") throw new RangeError(`dtype must be "f32" or "bf16", got "${type}"`);
   const array = type === "f32" ? Float32Array : Uint16Array;
-  if (out === undefined) return new array(n);
+  if (out === undefined) return type === "f32" ? unfilled(Float32Array, n) : unfilled(Uint16Array, n);
   if (!(out instanceof array))
     throw new TypeError(`out must be a ${array.name} for dtype "${type}", got ${describe(out)}`);
   if (out.length < n) throw new RangeError(`out has ${out.length} elements, needs ${n}`);

@@ -6,6 +6,7 @@ import type { Plan } from "./plan.js";
 import { nest, unnest } from "./scales.js";
 import { blocks } from "./shape.js";
 import type { NestedScales, QuantizedTensor, Weights } from "./types.js";
+import { unfilled } from "./unfilled.js";
 
 /** Where a part's results go; the arrays of a whole tensor, or of the part alone. */
 export interface Encoded {
@@ -24,15 +25,15 @@ export function granule(plan: Plan): number {
 export function allocate(plan: Plan, n: number, coded = n): Encoded {
   const count = blocks(n, plan.blockSize);
   const nested = (): NestedScales => ({
-    codes: new Uint8Array(count),
+    codes: unfilled(Uint8Array, count),
     absmax: new Float32Array(blocks(count, 256)),
     offset: 0,
     map: dynamicMapSigned,
     blockSize: 256,
   });
   return {
-    codes: new Uint8Array(blocks(coded, 2)),
-    absmax: new Float32Array(count),
+    codes: unfilled(Uint8Array, blocks(coded, 2)),
+    absmax: unfilled(Float32Array, count),
     shift: plan.information && !plan.doubleQuant ? new Float32Array(count) : undefined,
     nestedShift: plan.information && plan.doubleQuant ? nested() : undefined,
   };

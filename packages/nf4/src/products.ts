@@ -9,6 +9,7 @@ import * as reference from "./products_reference.js";
 import { checkTensor, describe } from "./shape.js";
 import type { TiledWeights } from "./tile.js";
 import type { NestedScales, QuantizedTensor } from "./types.js";
+import { unfilled } from "./unfilled.js";
 
 export interface ProductOptions {
   /** Written and returned instead of a new array; exactly as long as the result. It must not overlap the input. */
@@ -118,7 +119,7 @@ function rows(name: string, x: Float32Array, columns: number, dimension: string)
 function output(out: Float32Array | undefined, length: number, accumulate: boolean): Float32Array {
   if (out === undefined) {
     if (accumulate) throw new TypeError("accumulate needs out");
-    return new Float32Array(length);
+    return unfilled(Float32Array, length);
   }
   if (!(out instanceof Float32Array)) throw new TypeError(`out must be a Float32Array, got ${describe(out)}`);
   if (out.length !== length) throw new RangeError(`out has ${out.length} elements, needs ${length}`);

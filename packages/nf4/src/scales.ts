@@ -3,6 +3,7 @@ import { dynamicMapSigned } from "./dynamic-map.js";
 import { kernels } from "./kernels.js";
 import { array } from "./shape.js";
 import type { NestedScales, QuantizedTensor } from "./types.js";
+import { unfilled } from "./unfilled.js";
 
 /**
  * Double quantisation: 8 bits each through the signed dynamic map in blocks of 256, after subtracting the mean (`centre`,
@@ -11,7 +12,7 @@ import type { NestedScales, QuantizedTensor } from "./types.js";
 export function nest(values: Float32Array, { centre = true } = {}): NestedScales {
   const count = array(values, Float32Array, "values", values?.length).length;
   const offset = centre ? kernels().mean(values, count) : 0;
-  const codes = new Uint8Array(count);
+  const codes = unfilled(Uint8Array, count);
   const absmax = new Float32Array(Math.ceil(count / 256));
   const bad = kernels().quantizeBlockwise(values, count, 256, dynamicMapSigned, offset, absmax, codes);
   if (bad >= 0)
@@ -21,7 +22,7 @@ export function nest(values: Float32Array, { centre = true } = {}): NestedScales
 
 /** The f32 values that nested scales stand for. */
 export function unnest({ codes, absmax, offset, map, blockSize }: NestedScales): Float32Array {
-  const out = new Float32Array(codes.length);
+  const out = unfilled(Float32Array, codes.length);
   kernels().dequantizeBlockwise(codes, codes.length, blockSize, map, absmax, offset, out);
   return out;
 }

@@ -1,6 +1,6 @@
 // Weights in, codes out, a piece at a time: a tensor never has to be in memory as a whole.
 import { pieceOf, turn } from "./async.js";
-import { decode } from "./codec.js";
+import { decode, output } from "./codec.js";
 import { allocate, encode, granule } from "./encode.js";
 import { checkLength, checkWeights, oneOf, type Plan, plan } from "./plan.js";
 import { nest, shifts } from "./scales.js";
@@ -98,7 +98,7 @@ export async function* dequantizeStream(
   const size = blocks(elements, 256 * q.blockSize) * 256 * q.blockSize;
   for (let at = 0; at < n; at += size) {
     const length = Math.min(size, n - at);
-    const out = dtype === "bf16" ? new Uint16Array(length) : new Float32Array(length);
+    const out = output(length, { dtype });
     decode(q, at, at + length, shift, out);
     yield out;
     await turn();
