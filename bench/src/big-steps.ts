@@ -12,17 +12,19 @@ export const bigStepNames = sizes.flatMap((size) => computes.map((compute) => na
 /** Guanaco (Dettmers et al. 2023, Table 9): 1875 steps of 16 sequences of at most 512 tokens. */
 const guanacoTokens = 1875 * 16 * 512;
 
-/** The steps whose names `filter` asks for, one after another; each result is given to `onResult`, with lines about it. */
+/** The steps whose names and shapes are asked for, one after another; each result is given to `onResult`, with lines about it. */
 export async function bigSteps(
   filter: RegExp,
+  wantedShape: RegExp,
   threads: number,
   simd: string,
   onResult: (result: Result, notes: string[]) => void,
 ): Promise<void> {
   for (const size of sizes) {
     const wanted = computes.filter((compute) => filter.test(nameOf(size, compute)));
-    if (wanted.length === 0) continue;
     const shape = llama[size];
+    const title = `${shape.hidden} × ${shape.layers}, ffn ${shape.ffn}, vocab ${shape.vocab}, 1 × ${tokens[size]} tokens`;
+    if (wanted.length === 0 || !wantedShape.test(title)) continue;
     for await (const { compute, seconds, expected, loss, peak } of trainBigModel(
       shape,
       tokens[size],
@@ -41,7 +43,7 @@ export async function bigSteps(
           name: nameOf(size, compute),
           device: `cpu ${simd}`,
           threads,
-          shape: `${shape.hidden} × ${shape.layers}, ffn ${shape.ffn}, vocab ${shape.vocab}, 1 × ${tokens[size]} tokens`,
+          shape: title,
           value: tokensPerSecond,
           unit: "tokens/s",
           spread: 0,

@@ -78,7 +78,7 @@ async function main(): Promise<void> {
     }
   }
   if (values.filter && !values.quick)
-    await bigSteps(filter, threads, kernels.simd(), (result, notes) => {
+    await bigSteps(filter, shape, threads, kernels.simd(), (result, notes) => {
       results.push(result);
       if (values.json) appendFileSync(values.json, `${JSON.stringify(result)}\n`);
       console.log([row(result), ...notes].join("\n  "));

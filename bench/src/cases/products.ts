@@ -55,9 +55,8 @@ export const products: CaseGroup = {
       ];
       const quantized = (transposed: boolean, compute: "f32" | "int8"): Case => {
         const product = transposed ? matmulTransposed : matmul;
-        const options = compute === "int8" ? { compute } : {};
-        const run = (w: QuantizedTensor | TiledWeights) =>
-          void product(x, w, { out: y, ...options } as { out: Float32Array });
+        const run = (w: QuantizedTensor | TiledWeights, compute: "f32" | "int8") =>
+          void product(x, w, { out: y, compute } as { out: Float32Array });
         const name =
           m === 1 && !transposed && compute === "f32"
             ? "nf4 gemv"
@@ -73,11 +72,12 @@ export const products: CaseGroup = {
               : { name: compute === "int8" ? "int8" : "fma", work: flops },
           check() {
             (transposed ? denseTransposed : denseMatmul)(x, f32[0]!, reference, { m, n, k });
-            run(tiled[0]!);
+            run(tiled[0]!, compute);
             expectClose(y, reference, compute === "int8" ? INT8_ERROR : F32_ERROR, `${name} ${shape}`);
           },
-          run: () => run(next(tiled)),
-          peers: compute === "f32" ? peers(transposed) : [],
+          run: () => run(next(tiled), compute),
+          peers:
+            compute === "f32" ? peers(transposed) : [{ name: "its own f32 mode", run: () => run(next(tiled), "f32") }],
         };
       };
       cases.push(quantized(false, "f32"), quantized(true, "f32"), quantized(false, "int8"), quantized(true, "int8"));

@@ -54,7 +54,8 @@ export const steps: CaseGroup = {
           },
           roles,
         },
-        peers: compute === "f32" ? [torchPeer(shape), quick ? notQuick : qvacPeer(shape)] : quick ? [] : [torchPeer(shape)],
+        peers:
+          compute === "f32" ? [torchPeer(shape), quick ? notQuick : qvacPeer(shape)] : quick ? [] : [torchPeer(shape)],
         slow: shape.hidden !== 1024,
       });
       yield make("training step", "f32");

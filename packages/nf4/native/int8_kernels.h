@@ -111,12 +111,12 @@ void product_block8(const Product4& p, const GemmPlan& plan, const Block& block,
         const int64_t k = (g0 + n) * int8_group;
         ahead = panel.ahead(k, std::min(plan.chunk, plan.depth - k), block.col, block.cols);
       });
-    const int64_t share = (ahead.lines() + row.count - 1) / row.count;
+    const int64_t share = GemmPlan::ceil(ahead.lines(), row.count * GemmPlan::ceil(block.cols, NR));
     for (int64_t i = 0; i < row.count; ++i) {
-      ahead.fetch(share);
       const int64_t r = row.begin(i), y_row = block.row + r;
       const int m = int(row.begin(i + 1) - r);
       for (int64_t c = 0; c < block.cols; c += NR) {
+        ahead.fetch(share);
         const int columns = int(std::min<int64_t>(NR, block.cols - c));
         float* const s = sums + r * width + c;
         float* const y = p.out + y_row * plan.cols + block.col + c;

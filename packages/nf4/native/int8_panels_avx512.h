@@ -67,50 +67,65 @@ inline void make_tables512(const Weights4& w, int64_t n, int64_t b, RowTables& t
   const float bound = _mm512_reduce_max_ps((__m512)most) * w.level_max, inverse = bound > 0 ? 32767.0f / bound : 0.0f;
   tables.block = b;
   tables.scale = bound / 32767.0f;
+  // Four rows at a time. A sum with 1.5·2^23 has the integer in its low 16 bits; two rows share a vector, and byte i of
+  // row r lies at 4i + 2r.
+  alignas(64) static constexpr auto order = [] {
+    struct { uint8_t at[64]; } o{};
+    for (int i = 0; i < 64; ++i) o.at[i] = uint8_t(i / 32 * 64 + i % 16 * 4 + i / 16 % 2 * 2);
+    return o;
+  }();
+  const __m512i low = load_bytes(order.at), high = _mm512_add_epi8(low, _mm512_set1_epi8(1));
   const vf levels = load(w.levels);
-  for (int r = 0; r < int8_group; ++r) {
-    const __m512i v = (__m512i)round_to_int(levels * (scales[r] * inverse));
-    _mm_store_si128((__m128i*)(tables.low + 16 * r), _mm512_cvtepi32_epi8(v));
-    _mm_store_si128((__m128i*)(tables.high + 16 * r), _mm512_cvtepi32_epi8(_mm512_srli_epi32(v, 8)));
+  const auto rounded = [&](int r) { return (__m512i)(levels * (scales[r] * inverse) + 12582912.0f); };
+  const auto two = [&](int r) { return _mm512_mask_blend_epi16(0xaaaaaaaa, rounded(r), _mm512_slli_epi32(rounded(r + 1), 16)); };
+  for (int r = 0; r < int8_group; r += 4) {
+    const __m512i a = two(r), b = two(r + 2);
+    _mm512_store_si512(tables.low + 16 * r, _mm512_permutex2var_epi8(a, low, b));
+    _mm512_store_si512(tables.high + 16 * r, _mm512_permutex2var_epi8(a, high, b));
   }
 }
 
-// 64 rows of 16 columns. `code` gives the codes of 4 rows, 8 bytes each: looked up in the tables of their rows and kept
-// in 16 bits, [16 steps][columns 0-7, 8-15][4 rows][8], until each column's largest is known; then scaled, and rows
-// brought to the bytes of a dword.
+// 64 rows of 16 columns. `codes` gives those of 16 rows, 4 rows of 8 bytes in a vector, every dword twice: looked up in
+// the tables of their rows and kept in 16 bits, [16 steps][columns 0-7, 8-15][4 rows][8], until each column's largest is
+// known; then scaled, and rows brought to the bytes of a dword.
 template <class F>
-void fill_columns512(const RowTables& tables, const F& code, uint8_t* out, int64_t step, float* scales) {
+void fill_columns512(const RowTables& tables, const F& codes, uint8_t* out, int64_t step, float* scales) {
   alignas(64) static constexpr auto order = [] {
     struct { uint8_t at[64]; } o{};
     for (int i = 0; i < 64; ++i) o.at[i] = uint8_t(i % 4 * 16 + i / 4);
     return o;
   }();
+  const __m512i nibbles = _mm512_set1_epi64(0x181c1014080c0004);  // from these bits on
   __m512i words[16][2], most[2]{};
-  for (int s = 0; s < 16; ++s) {
-    const __m512i bytes = _mm512_cvtepu8_epi16(code(s));
-    const __m512i nibbles = _mm512_or_si512(_mm512_srli_epi16(bytes, 4), _mm512_slli_epi16(bytes, 8));
-    const __m512i index = _mm512_and_si512(nibbles, _mm512_set1_epi8(15));
-    const __m512i low = _mm512_shuffle_epi8(load_bytes(tables.low + 64 * s), index);
-    const __m512i high = _mm512_shuffle_epi8(load_bytes(tables.high + 64 * s), index);
-    words[s][0] = _mm512_unpacklo_epi8(low, high);
-    words[s][1] = _mm512_unpackhi_epi8(low, high);
-    most[0] = _mm512_max_epi16(most[0], _mm512_abs_epi16(words[s][0]));
-    most[1] = _mm512_max_epi16(most[1], _mm512_abs_epi16(words[s][1]));
+  for (int g = 0; g < 4; ++g) {
+    __m512i code[4];
+    codes(g, code);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const int s = 4 * g + i;
+      const __m512i index = _mm512_and_si512(_mm512_multishift_epi64_epi8(nibbles, code[i]), _mm512_set1_epi8(15));
+      const __m512i low = _mm512_shuffle_epi8(load_bytes(tables.low + 64 * s), index);
+      const __m512i high = _mm512_shuffle_epi8(load_bytes(tables.high + 64 * s), index);
+      words[s][0] = _mm512_unpacklo_epi8(low, high);
+      words[s][1] = _mm512_unpackhi_epi8(low, high);
+      most[0] = _mm512_max_epi16(most[0], _mm512_abs_epi16(words[s][0]));
+      most[1] = _mm512_max_epi16(most[1], _mm512_abs_epi16(words[s][1]));
+    }
   }
-  __m512i factor[2];
-  for (int h = 0; h < 2; ++h) {  // 8 columns: the largest of the four rows in each step
+  __m128i largest[2];  // of 8 columns: of the four rows in each step
+  for (int h = 0; h < 2; ++h) {
     __m512i m = _mm512_max_epi16(most[h], _mm512_shuffle_i64x2(most[h], most[h], 0x4e));
     m = _mm512_max_epi16(m, _mm512_shuffle_i64x2(m, m, 0xb1));
-    const __m256 column = _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm512_castsi512_si128(m)));
-    const __m256 largest = _mm256_max_ps(column, _mm256_set1_ps(1));
-    // The same quotient as in factor_to_int8: both numbers are whole and below 2^24, so rounding does not reach the
-    // next one.
-    const __m256 quotient = _mm256_div_ps(_mm256_set1_ps(factor_numerator), largest);
-    const __m256i f = _mm256_min_epi32(_mm256_cvttps_epi32(quotient), _mm256_set1_epi32(32767));
-    const __m256 part = _mm256_div_ps(_mm256_set1_ps(32768.0f), _mm256_cvtepi32_ps(f));
-    _mm256_storeu_ps(scales + 8 * h, _mm256_mul_ps(_mm256_set1_ps(tables.scale), part));
-    factor[h] = _mm512_broadcast_i32x4(_mm256_cvtepi32_epi16(f));
+    largest[h] = _mm512_castsi512_si128(m);
   }
+  // The same quotient as in factor_to_int8: both numbers are whole and below 2^24, so rounding does not reach the next one.
+  const __m512 column = _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_set_m128i(largest[1], largest[0])));
+  const __m512 quotient = _mm512_div_ps(_mm512_set1_ps(factor_numerator), _mm512_max_ps(column, _mm512_set1_ps(1)));
+  const __m512i f = _mm512_min_epi32(_mm512_cvttps_epi32(quotient), _mm512_set1_epi32(32767));
+  const __m256i factors = _mm512_cvtepi32_epi16(f);
+  const __m512i factor[2] = {_mm512_broadcast_i32x4(_mm256_castsi256_si128(factors)),
+                             _mm512_broadcast_i32x4(_mm256_extracti128_si256(factors, 1))};
+  store(scales, (vf)_mm512_div_ps(_mm512_set1_ps(32768.0f), _mm512_cvtepi32_ps(f)) * tables.scale);
   for (int s = 0; s < 16; ++s, out += step) {
     const __m512i a = _mm512_mulhrs_epi16(words[s][0], factor[0]), b = _mm512_mulhrs_epi16(words[s][1], factor[1]);
     const __m512i bytes = _mm512_xor_si512(_mm512_packs_epi16(a, b), _mm512_set1_epi8(-128));
@@ -122,21 +137,29 @@ inline void fill_backward512(const Weights4& w, int64_t k0, int64_t col, int col
                              const Group8& out) {
   alignas(64) static thread_local uint8_t gathered[int8_group * int8_columns / 2 + 32];
   const int64_t step = int64_t(out.width) * 4, units = (tables.cols + 15) / 16;
-  const int steps = int(std::min(int8_group, w.n - k0) + 3) / 4;  // rows after the last one have tables of zeros
+  // Rows after the last one have tables of zeros: whatever codes.
+  const int steps = int(std::min(int8_group, w.n - k0) + 3) / 4, last = (steps - 1) / 4;
   if (!w.tiled && col == tables.col) gather_codes(w, k0, tables, gathered);
+  const int64_t row_of_tiles = w.k * 8;
+  const __m512i of_tiles = _mm512_setr_epi32(0, 0, 16, 16, 1, 1, 17, 17, 2, 2, 18, 18, 3, 3, 19, 19);
+  const __m512i of_rows = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
   for (int c = 0; c < cols; c += 16) {
     if ((col + c) / w.block != tables.block) make_tables512(w, k0, (col + c) / w.block, tables);
     const uint8_t* tile = tile_at(w, k0, col + c);
     const uint8_t* rows = gathered + (col + c - tables.col) * 2;
-    const auto tiled = [&](int s) {  // 4 bytes of 4 rows in one tile, 4 more in the next
-      if (s >= steps) return _mm256_setzero_si256();
-      const uint8_t* p = tile + s / 4 * (w.k * 8) + s % 4 * 16;
-      const __m128i a = _mm_loadu_si128((const __m128i*)p), b = _mm_loadu_si128((const __m128i*)(p + tile_bytes));
-      return _mm256_set_m128i(_mm_unpackhi_epi32(a, b), _mm_unpacklo_epi32(a, b));
+    const auto tiled = [=](int g, __m512i* code) {  // 4 bytes of 16 rows in one tile, 4 more in the next
+      const uint8_t* p = tile + std::min(g, last) * row_of_tiles;
+      const __m512i a = load_bytes(p), b = load_bytes(p + tile_bytes);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i)
+        code[i] = _mm512_permutex2var_epi32(a, _mm512_add_epi32(of_tiles, _mm512_set1_epi32(4 * i)), b);
     };
-    const auto in_rows = [&](int s) {
-      if (s >= steps) return _mm256_setzero_si256();
-      return _mm256_loadu_si256((const __m256i*)(rows + s * units * 32));
+    const auto in_rows = [=](int g, __m512i* code) {
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        const uint8_t* p = rows + std::min(4 * g + i, steps - 1) * units * 32;
+        code[i] = _mm512_permutexvar_epi32(of_rows, _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i*)p)));
+      }
     };
     uint8_t* const to = out.bytes + 4 * c;
     if (w.tiled) fill_columns512(tables, tiled, to, step, out.scales + c);

@@ -63,9 +63,8 @@ void gemm_block(const GemmPlan& plan, const Block& block, const Left& a, const P
       panel.fill(k0, kc, block.col + c, int(NR < block.cols - c ? NR : block.cols - c), b + c * kc);
     const int64_t next = std::min(plan.chunk, plan.depth - k0 - kc);
     Ahead ahead = last ? Ahead{} : panel.ahead(k0 + kc, next, block.col, block.cols);
-    const int64_t share = (ahead.lines() + row.count - 1) / row.count;
+    const int64_t share = GemmPlan::ceil(ahead.lines(), row.count * GemmPlan::ceil(block.cols, NR));
     for (int64_t i = 0; i < row.count; ++i) {
-      ahead.fetch(share);
       const int64_t r = row.begin(i), y_row = block.row + r;
       const int m = int(row.begin(i + 1) - r);
       const float* left = a.data + (a.across ? k0 * a.stride + y_row : y_row * a.stride + k0);
@@ -76,6 +75,7 @@ void gemm_block(const GemmPlan& plan, const Block& block, const Left& a, const P
         stride = m;
       }
       for (int64_t c = 0; c < block.cols; c += NR) {
+        ahead.fetch(share);
         const int columns = int(NR < block.cols - c ? NR : block.cols - c), v = (columns + W - 1) / W;
         float* const s = sums + r * width + c;
         const Sums out{k0 ? s : nullptr, last ? nullptr : s, width, y.data + y_row * y.stride + block.col + c,
