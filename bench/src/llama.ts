@@ -6,17 +6,16 @@ import { ggufPeer, peersFolder } from "./peers-folder.js";
 import type { Shape } from "./random-model.js";
 
 const script = join(import.meta.dirname, "../llama_peer.mjs");
-const contextSize = 2048;
 
-/** Decodes one token, or with `prompt` reads that many. */
-export function llamaPeer(shape: Shape, prompt: number): Peer {
+/** Decodes one token, beginning anew after `context` of them; or with `prompt` reads that many. */
+export function llamaPeer(shape: Shape, { context, prompt = 0 }: { context: number; prompt?: number }): Peer {
   const name = "llama.cpp, Q4_0 and f32 head";
   const found = peersFolder(["node-llama-cpp"]);
   if ("reason" in found) return unavailable(name, found.reason);
   return ggufPeer(name, [process.execPath, script], {
     shape,
-    contextLength: contextSize,
+    contextLength: context,
     kind: { architecture: "llama", type: "Q4_0" },
-    job: { peers: found.folder, threads: threads(), prompt, contextSize },
+    job: { peers: found.folder, threads: threads(), prompt, contextSize: context },
   });
 }

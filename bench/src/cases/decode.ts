@@ -5,6 +5,8 @@ import { llamaPeer } from "../llama.js";
 import { describe, linearWeights, modelConfig, randomModel, roleNames, type Shape } from "../random-model.js";
 
 const prompt = 512;
+/** Tokens after which decoding begins anew: so few that the weights are what is read, here and in the peer. */
+const context = 128;
 const shapes: Shape[] = [
   { hidden: 1024, layers: 4, ffn: 2816, heads: 16, vocab: 32000 },
   { hidden: 4096, layers: 4, ffn: 11008, heads: 32, vocab: 32000 },
@@ -24,10 +26,10 @@ export const decoding: CaseGroup = {
       const head = shape.vocab * shape.hidden;
       const weights = linearWeights(config);
       const common = { unit: "tokens/s" as const };
-      let decoder = new Decoder(model, 2048);
+      let decoder = new Decoder(model, context);
       decoder.append([1, 2, 3]);
       const decode = () => {
-        if (decoder.length === decoder.capacity) decoder = new Decoder(model, 2048);
+        if (decoder.length === decoder.capacity) decoder = new Decoder(model, context);
         decoder.append([5]);
       };
       yield {
@@ -40,7 +42,7 @@ export const decoding: CaseGroup = {
           if (!decoder.append([4]).every(Number.isFinite)) throw new Error("decode: logits are not finite; not timed");
         },
         run: decode,
-        peers: [llamaPeer(shape, 0)],
+        peers: [llamaPeer(shape, { context })],
         profile: { phases: once("one token", decode), roles },
       };
       const ids = Int32Array.from({ length: prompt }, (_, i) => (i * 7919) % shape.vocab);
@@ -61,7 +63,7 @@ export const decoding: CaseGroup = {
             throw new Error("prompt: its logits are not those of token by token; not timed");
         },
         run: read,
-        peers: [llamaPeer(shape, prompt)],
+        peers: [llamaPeer(shape, { context: 2048, prompt })],
         profile: { phases: once("prompt", read), roles },
       };
     }

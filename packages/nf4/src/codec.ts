@@ -6,7 +6,7 @@ import { allocate, encode, finish } from "./encode.js";
 import { kernels } from "./kernels.js";
 import { checkLength, checkWeights, plan } from "./plan.js";
 import { shifts } from "./scales.js";
-import { checkTensor, describe } from "./shape.js";
+import { checkParts, checkTensor, describe } from "./shape.js";
 import type { TiledWeights } from "./tile.js";
 import type { DequantizeOptions, QuantizedTensor, QuantizeOptions, Weights } from "./types.js";
 import { unfilled } from "./unfilled.js";
@@ -102,7 +102,7 @@ export function output(n: number, { dtype, out }: DequantizeOptions): Weights {
 export function bytes(q: QuantizedTensor | TiledWeights | DeviceQuantizedTensor): number {
   const codes = "layout" in q ? q.tiles : q.codes;
   if (isOnDevice<DeviceQuantizedTensor>(q)) checkDeviceTensor(q);
-  else checkTensor({ ...q, codes: codes as Uint8Array });
+  else checkParts(q as QuantizedTensor | TiledWeights, codes as Uint8Array);
   let total = codes.length + (typeof q.codebook === "string" ? 0 : 64);
   for (const plain of [q.absmax, q.shift]) if (plain) total += 4 * plain.length;
   for (const nested of [q.nested, q.nestedShift])

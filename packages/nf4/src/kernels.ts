@@ -9,9 +9,14 @@ export function kernels(): CodecKernels {
   return active;
 }
 
+/** True where plain TypeScript runs. */
+export function isReference(): boolean {
+  return active === reference;
+}
+
 /** The instruction set in use: "avx512", "avx2", "neon", "scalar", or "reference" (plain TypeScript). QLORA_SIMD chooses it at load. */
 export function simd(): string {
-  return active === reference || !native ? "reference" : native.simd();
+  return isReference() ? "reference" : native!.simd();
 }
 
 /** Chooses one of `simds()`. Codec results are the same bits with every one. @throws {RangeError} for any other name. */

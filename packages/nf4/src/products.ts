@@ -3,12 +3,12 @@ import { levels } from "./codebooks.js";
 import { type DeviceArray, type DeviceQuantizedTensor, isOnDevice } from "./device.js";
 import { type DeviceProductOptions, productOnDevice } from "./device_products.js";
 import { levelScale } from "./int8_reference.js";
-import { simd } from "./kernels.js";
+import { isReference } from "./kernels.js";
 import { native } from "./native.js";
 import * as reference from "./products_reference.js";
-import { checkTensor, describe } from "./shape.js";
+import { checkParts, describe } from "./shape.js";
 import type { TiledWeights } from "./tile.js";
-import type { NestedScales, QuantizedTensor } from "./types.js";
+import type { QuantizedTensor } from "./types.js";
 import { unfilled } from "./unfilled.js";
 
 export interface ProductOptions {
@@ -69,13 +69,14 @@ function productOnHost(
     throw new RangeError(`compute must be "f32" or "int8", got "${compute}"`);
   const tiled = "layout" in q;
   const codes = tiled ? q.tiles : q.codes;
-  checkTensor({ ...q, codes });
+  checkParts(q, codes);
   if (q.shape.length !== 2) throw new RangeError(`q.shape must be [n, k], got [${q.shape.join(", ")}]`);
   const [n, k] = q.shape as [number, number];
   const m = rows(name, x, transposed ? n : k, transposed ? "n" : "k");
   const result = output(out, m * (transposed ? k : n), accumulate);
   const values = levels(q.codebook, q.blockSize);
-  const kernels = simd() === "reference" ? reference : native!;
+  const kernels = isReference() ? reference : native!;
+  const { nested: scale, nestedShift: shift } = q;
   kernels.product4(
     transposed,
     accumulate,
@@ -90,8 +91,14 @@ function productOnHost(
     codes,
     values,
     compute === "int8" ? levelScaleOf(values, values === q.codebook) : 0,
-    ...blockValues(q.absmax, q.nested),
-    ...blockValues(q.shift, q.nestedShift),
+    scale?.codes ?? null,
+    scale?.map ?? null,
+    scale?.absmax ?? q.absmax!,
+    scale?.offset ?? 0,
+    shift?.codes ?? null,
+    shift?.map ?? null,
+    shift?.absmax ?? q.shift ?? null,
+    shift?.offset ?? 0,
   );
   return result;
 }
@@ -124,9 +131,4 @@ function output(out: Float32Array | undefined, length: number, accumulate: boole
   if (!(out instanceof Float32Array)) throw new TypeError(`out must be a Float32Array, got ${describe(out)}`);
   if (out.length !== length) throw new RangeError(`out has ${out.length} elements, needs ${length}`);
   return out;
-}
-
-function blockValues(plain: Float32Array | undefined, nested: NestedScales | undefined): reference.BlockValues {
-  if (nested) return [nested.codes, nested.map, nested.absmax, nested.offset];
-  return [null, null, plain ?? null, 0];
 }

@@ -1,11 +1,12 @@
 // Sizes that follow from a tensor's shape, and the checks of what a caller hands in.
-import type { QuantizedTensor } from "./types.js";
+import type { NestedScales, QuantizedTensor } from "./types.js";
 
 /** Elements of a tensor of this shape. @throws {TypeError|RangeError} unless every extent is a whole number ≥ 0. */
 export function elements(shape: readonly number[], name = "shape"): number {
   if (!Array.isArray(shape)) throw new TypeError(`${name} must be an array of numbers`);
   let n = 1;
-  for (const [i, extent] of shape.entries()) {
+  for (let i = 0; i < shape.length; i++) {
+    const extent = shape[i]!;
     if (typeof extent !== "number") throw new TypeError(`${name}[${i}] must be a number, got ${typeof extent}`);
     if (!Number.isSafeInteger(extent) || extent < 0)
       throw new RangeError(`${name}[${i}] must be a whole number ≥ 0, got ${extent}`);
@@ -31,29 +32,33 @@ export function checkBlockSize(blockSize: number, name = "blockSize"): number {
 /** Checks that the parts of a quantised tensor fit together; returns its number of elements. */
 export function checkTensor(q: QuantizedTensor): number {
   if (typeof q !== "object" || q === null) throw new TypeError("q must be a quantised tensor");
+  return checkParts(q, q.codes);
+}
+
+/** The same of a tensor with these codes. Every product comes through here, so names are put together only for messages. */
+export function checkParts(q: Omit<QuantizedTensor, "codes">, codes: Uint8Array): number {
   const n = elements(q.shape, "q.shape");
   checkBlockSize(q.blockSize, "q.blockSize");
   const count = blocks(n, q.blockSize);
-  array(q.codes, Uint8Array, "q.codes", Math.ceil(n / 2));
+  array(codes, Uint8Array, "q.codes", Math.ceil(n / 2));
   if ((q.absmax === undefined) === (q.nested === undefined))
     throw new TypeError("q must have exactly one of absmax and nested");
   if (q.shift !== undefined && q.nestedShift !== undefined)
     throw new TypeError("q must have at most one of shift and nestedShift");
-  for (const name of ["absmax", "shift"] as const) {
-    const values = q[name];
-    if (values !== undefined) array(values, Float32Array, `q.${name}`, count);
-  }
-  for (const name of ["nested", "nestedShift"] as const) {
-    const values = q[name];
-    if (values === undefined) continue;
-    if (typeof values !== "object" || values === null) throw new TypeError(`q.${name} must be an object`);
-    if (values.blockSize !== 256) throw new RangeError(`q.${name}.blockSize must be 256, got ${values.blockSize}`);
-    array(values.codes, Uint8Array, `q.${name}.codes`, count);
-    array(values.absmax, Float32Array, `q.${name}.absmax`, Math.ceil(count / 256));
-    array(values.map, Float32Array, `q.${name}.map`, 256);
-    if (typeof values.offset !== "number") throw new TypeError(`q.${name}.offset must be a number`);
-  }
+  if (q.absmax !== undefined) array(q.absmax, Float32Array, "q.absmax", count);
+  if (q.shift !== undefined) array(q.shift, Float32Array, "q.shift", count);
+  if (q.nested !== undefined) checkNested(q.nested, "q.nested", count);
+  if (q.nestedShift !== undefined) checkNested(q.nestedShift, "q.nestedShift", count);
   return n;
+}
+
+function checkNested(values: NestedScales, name: string, count: number): void {
+  if (typeof values !== "object" || values === null) throw new TypeError(`${name} must be an object`);
+  if (values.blockSize !== 256) throw new RangeError(`${name}.blockSize must be 256, got ${values.blockSize}`);
+  array(values.codes, Uint8Array, name, count, ".codes");
+  array(values.absmax, Float32Array, name, Math.ceil(count / 256), ".absmax");
+  array(values.map, Float32Array, name, 256, ".map");
+  if (typeof values.offset !== "number") throw new TypeError(`${name}.offset must be a number`);
 }
 
 type Constructor<T> = { new (n: number): T; name: string };
@@ -64,9 +69,10 @@ export function array<T extends { length: number }>(
   type: Constructor<T>,
   name: string,
   length: number,
+  field = "",
 ): T {
-  if (!(value instanceof type)) throw new TypeError(`${name} must be a ${type.name}, got ${describe(value)}`);
-  if (value.length !== length) throw new RangeError(`${name} has ${value.length} elements, needs ${length}`);
+  if (!(value instanceof type)) throw new TypeError(`${name}${field} must be a ${type.name}, got ${describe(value)}`);
+  if (value.length !== length) throw new RangeError(`${name}${field} has ${value.length} elements, needs ${length}`);
   return value;
 }
 
