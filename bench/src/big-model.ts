@@ -1,10 +1,10 @@
 // Models that do not fit the heap: LLaMA's shapes with random weights in a mapped 4-bit file, and a training step of one of them in a
 // process of its own, whose memory is watched. The file goes to the system's folder for temporary ones and is removed.
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statfsSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import type { BigStep } from "./big-step.js";
+import { scratchFolder, whenLeaving } from "./leaving.js";
 import { writeRandomCheckpoint } from "./random-checkpoint.js";
 import type { Shape } from "./random-model.js";
 
@@ -33,9 +33,7 @@ export async function* trainBigModel(
   threads: number,
   computes: readonly ("f32" | "int8")[],
 ): AsyncGenerator<WatchedStep> {
-  const dir = mkdtempSync(join(tmpdir(), "qlora-big-model-"));
-  const remove = () => rmSync(dir, { recursive: true, force: true });
-  process.once("exit", remove);
+  const { path: dir, remove } = scratchFolder();
   try {
     refuseFullDisk(dir, shape);
     writeRandomCheckpoint(dir, shape, (bytes) =>
@@ -45,7 +43,6 @@ export async function* trainBigModel(
     for (const compute of computes) yield { compute, ...(await watch(dir, tokens, compute, threads)) };
   } finally {
     remove();
-    process.off("exit", remove);
   }
 }
 
@@ -72,6 +69,7 @@ async function watch(
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, QLORA_THREADS: String(threads) },
   });
+  const forget = whenLeaving(() => child.kill("SIGKILL"));
   const peak = { own: 0, mapped: 0 };
   const sample = setInterval(() => {
     const { RssAnon = 0, RssFile = 0 } = resident(child.pid!);
@@ -85,6 +83,7 @@ async function watch(
     if (code !== 0) throw new Error(`the step ended with exit code ${code}`);
   } finally {
     clearInterval(sample);
+    forget();
   }
   return { ...(JSON.parse(output) as BigStep), peak };
 }

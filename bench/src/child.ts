@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { whenLeaving } from "./leaving.js";
 import type { Contender } from "./measure.js";
 
 export interface Peer extends Contender {
@@ -33,7 +34,12 @@ function start(command: readonly string[], job: object) {
       refused ? `could not be started: ${refused.message}` : `ended early; run \`${command.join(" ")}\` to see why`,
     );
   };
-  return { child, answer };
+  const forget = whenLeaving(() => child.kill("SIGKILL"));
+  const end = () => {
+    forget();
+    child.kill("SIGKILL");
+  };
+  return { child, answer, end };
 }
 
 /**
@@ -42,7 +48,6 @@ function start(command: readonly string[], job: object) {
  */
 export function childPeer(name: string, command: readonly string[], job: object, prepare?: () => void): Peer {
   let started: ReturnType<typeof start> | undefined;
-  const kill = () => void started?.child.kill("SIGKILL");
   return {
     name,
     run: () => {},
@@ -50,7 +55,6 @@ export function childPeer(name: string, command: readonly string[], job: object,
       if (!started) {
         prepare?.();
         started = start(command, job);
-        process.once("exit", kill);
         await started.answer();
       }
       const { child, answer } = started;
@@ -61,8 +65,7 @@ export function childPeer(name: string, command: readonly string[], job: object,
       return seconds;
     },
     stop() {
-      kill();
-      process.off("exit", kill);
+      started?.end();
     },
   };
 }
@@ -73,7 +76,7 @@ export async function peakMemory(
   job: object,
   runs: number,
 ): Promise<{ ready: Record<string, unknown>; bytes: number }> {
-  const { child, answer } = start(command, job);
+  const { child, answer, end } = start(command, job);
   try {
     const ready = JSON.parse(await answer());
     for (let i = 0; i < runs; i++) {
@@ -83,6 +86,6 @@ export async function peakMemory(
     const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
     return { ready, bytes: Number(/VmHWM:\s+(\d+) kB/.exec(status)![1]) * 1024 };
   } finally {
-    child.kill();
+    end();
   }
 }

@@ -2,14 +2,14 @@
 // losses are compared by a paired TOST (Schuirmann 1987) whose margin is the standard deviation of the f32 runs over their seeds.
 //
 //   node bench/dist/int8-equivalence.js [--seeds 5] [--from 1] [--filter RE] [--json FILE]     QLORA_SHARED names the folder with stories260K and alpaca
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type Equivalence, mean, pairedTost, standardDeviation } from "@qlora/eval";
 import { simd } from "@qlora/nf4";
 import { heldOutLoss, Trainer, type TrainOptions } from "@qlora/trainer";
 import { Runner } from "@qlora/transformer";
+import { scratchFolder } from "./leaving.js";
 
 /** Everything but the seed, the arithmetic and the output. */
 interface Task {
@@ -135,7 +135,7 @@ const [first, seeds] = [Number(values.from), Number(values.seeds)];
 if (!Number.isInteger(first) || first < 0) throw new RangeError(`--from must be a whole number, got ${values.from}`);
 if (!Number.isInteger(seeds) || seeds < 2)
   throw new RangeError(`--seeds must be a whole number from 2, got ${values.seeds}`);
-const dir = mkdtempSync(join(tmpdir(), "int8-equivalence-"));
+const { path: dir, remove } = scratchFolder();
 try {
   const results = [];
   for (const task of tasks(dir).filter(({ name }) => new RegExp(values.filter).test(name))) {
@@ -150,5 +150,5 @@ try {
   }
   if (values.json) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
 } finally {
-  rmSync(dir, { recursive: true });
+  remove();
 }

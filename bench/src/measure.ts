@@ -2,6 +2,7 @@
 // machine. What is reported are medians of times and medians of per-round ratios; rounds in which this process had to wait for a
 // processor, or others took much of it, are dropped (the least disturbed are kept where none is clean).
 import { readdirSync, readFileSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
 import { comparable, now } from "./clock.js";
 
 /** Something that is timed. `run` does one unit of work, synchronously. */
@@ -43,6 +44,7 @@ export async function measure(
   const all: { seconds: number[]; waited: number }[] = [];
   let clean = 0;
   for (let round = 0; clean < rounds && round < 3 * rounds; round++) {
+    await setImmediate(); // signals are heard
     const before = waitedSeconds();
     const began = performance.now();
     const seconds: number[] = [];

@@ -1,9 +1,9 @@
 // Peers from the folder that QLORA_PEERS names (`npm install --prefix FOLDER …`), which read a GGUF file of random weights.
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { childPeer, type Peer } from "./child.js";
 import { type GgufKind, writeGguf } from "./gguf.js";
+import { scratchFolder } from "./leaving.js";
 import type { Shape } from "./random-model.js";
 
 /** The folder, where it has these packages; otherwise why not. */
@@ -25,13 +25,8 @@ export interface GgufJob {
 
 /** A folder with the model, and the job that names it. `write` is called once before the job is used, `remove` at the end. */
 export function ggufJob({ shape, contextLength, kind, job }: GgufJob) {
-  const scratch = mkdtempSync(join(tmpdir(), "qlora-bench-"));
+  const { path: scratch, remove } = scratchFolder();
   const path = join(scratch, "model.gguf");
-  const remove = () => {
-    process.off("exit", remove);
-    rmSync(scratch, { recursive: true, force: true });
-  };
-  process.once("exit", remove);
   return { job: { ...job, path, scratch }, write: () => writeGguf(path, shape, contextLength, kind), remove };
 }
 

@@ -1,11 +1,10 @@
 // The whole process of a training step, ours and PyTorch's, on the same weights (the 4-bit ones, decoded for PyTorch): the most memory it
 // ever holds, and its first loss. The memory of @qvac/llm-llamacpp beside it, on weights of its own.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { saveWeights } from "@qlora/transformer";
 import type { CaseGroup, Measured } from "../case.js";
 import { peakMemory } from "../child.js";
+import { scratchFolder } from "../leaving.js";
 import { notQuick, qvacMemory, qvacName } from "../qvac.js";
 import { describe, modelConfig, randomModel } from "../random-model.js";
 import { rank, type StepShape, stepShapes } from "../step.js";
@@ -69,12 +68,12 @@ async function measureBoth(shape: StepShape, threads: number) {
   const own = await peakMemory([process.execPath, script], { ...shape, threads }, 1);
   const command = torchCommand();
   if (typeof command === "string") return { own, torch: command };
-  const folder = mkdtempSync(join(tmpdir(), "qlora-bench-"));
+  const folder = scratchFolder();
   try {
-    const weights = join(folder, "model.safetensors");
+    const weights = join(folder.path, "model.safetensors");
     saveWeights(randomModel(modelConfig(shape, shape.seq), 0), weights, "F32");
     return { own, torch: await peakMemory(command, { ...shape, rank, threads, weights }, 1) };
   } finally {
-    rmSync(folder, { recursive: true });
+    folder.remove();
   }
 }

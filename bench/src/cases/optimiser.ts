@@ -1,10 +1,9 @@
 // @qlora/paged-optim: one step over parameters that do not fit a cache. Beside PyTorch's fused AdamW where QLORA_PYTHON has it, and
 // with a quarter of the state in memory, the rest in a file, beside all of it in memory.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AdamW, Lion, Sgd } from "@qlora/paged-optim";
 import { type Case, type CaseGroup, normals } from "../case.js";
+import { scratchFolder } from "../leaving.js";
 import { torchOptimiser } from "../torch.js";
 
 const names = ["AdamW 32-bit", "AdamW 8-bit", "Lion 32-bit", "SGD 32-bit"];
@@ -47,7 +46,5 @@ export const optimiser: CaseGroup = {
 
 /** A path for state that goes with the process; QLORA_BENCH_DIR says on which disk. */
 function stateFile(): string {
-  const folder = mkdtempSync(join(process.env.QLORA_BENCH_DIR ?? tmpdir(), "qlora-bench-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  return join(folder, "state");
+  return join(scratchFolder(process.env.QLORA_BENCH_DIR).path, "state");
 }
