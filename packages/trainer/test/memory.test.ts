@@ -1,6 +1,8 @@
 // The estimate of memory against what processes really took at their peak, and what happens where a run does not fit.
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { collectGarbage } from "../src/garbage.js";
 import type { DoneEvent, TrainOptions } from "../src/index.js";
 import { folder, makeData, makeModel, type Shape, tinyRun, trainProcess } from "./shared.js";
 
@@ -30,6 +32,21 @@ const configurations: [keyof typeof shapes, Partial<TrainOptions>][] = [
   ["words", { method: "full", learningRate: 1e-4 }],
   ["words", { method: "lora", batchSize: 8, mapWeights: true }],
 ];
+
+test.skipIf(process.platform !== "linux")("garbage has been given back when collecting returns", () => {
+  const resident = () => 1024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))![1]);
+  const bytes = 40 * 2 ** 20; // beyond what malloc keeps
+  const withGarbage = () => {
+    new Uint8Array(bytes).fill(1);
+    return resident();
+  };
+  collectGarbage();
+  for (let i = 0; i < 10; i++) {
+    const before = withGarbage();
+    collectGarbage();
+    expect(before - resident(), `round ${i}`).toBeGreaterThan(0.9 * bytes);
+  }
+});
 
 describe("the estimate is within 10 % of the peak", () => {
   test.each(configurations)("%s %o", { timeout: 120_000 }, (shape, options) => {
