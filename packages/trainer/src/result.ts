@@ -5,6 +5,7 @@ import { memoryStats } from "@qlora/cuda-runtime";
 import { writeFileAtomic } from "@qlora/safetensors";
 import { saveTrained } from "./adapters.js";
 import type { DoneEvent } from "./events.js";
+import { peakMemory } from "./peak.js";
 import { lossSvg, reportHtml } from "./picture.js";
 import type { Run } from "./run.js";
 import { snakeCase } from "./schema.js";
@@ -17,7 +18,7 @@ export function finishRun({ parts, history, step, tokens }: Run, stoppedEarly: b
   const after = heldOut.at(-1)?.step === step ? heldOut.at(-1)!.loss : null;
   const seconds = (performance.now() - started) / 1000;
   const { device } = model;
-  const peakBytes = device === "cpu" ? process.resourceUsage().maxRSS * 1024 : memoryStats(device).peak;
+  const peakBytes = device === "cpu" ? peakMemory() : memoryStats(device).peak;
   const curves = { title: `${config.method} on ${config.data.split("/").at(-1)}`, training, heldOut };
   writeFileAtomic(folder.file("loss.svg"), lossSvg(curves));
   const rows: [string, string][] = [

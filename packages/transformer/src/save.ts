@@ -113,17 +113,12 @@ const shortDtype = { float32: "f32", float16: "f16", bfloat16: "bf16" } as const
 const longDtype = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
 type FullDtype = keyof typeof longDtype;
 
-/** Weights as a file has them. What it returns is good until the next call: one array serves all tensors, none waits for a collection. */
-function encoder(dtype: FullDtype): (data: Float32Array) => ArrayBufferView {
-  let words = new Uint16Array(0);
-  return (data) => {
-    if (dtype === "F32") return data;
-    if (words.length < data.length) words = new Uint16Array(data.length);
-    const out = words.subarray(0, data.length);
-    if (dtype === "F16") float32ToFloat16(data, out);
-    else toBf16(data, out, { n: data.length });
-    return out;
-  };
+function encode(data: Float32Array, dtype: FullDtype): ArrayBufferView {
+  if (dtype === "F32") return data;
+  if (dtype === "F16") return float32ToFloat16(data);
+  const out = new Uint16Array(data.length);
+  toBf16(data, out, { n: data.length });
+  return out;
 }
 
 /** Writes `model.safetensors` of a model in memory, adapters left out. */
@@ -137,10 +132,9 @@ export function saveWeights(model: Model, path: string, dtype: FullDtype): void 
   });
   byName.set("model.norm.weight", () => toHost(model.norm.weight as Float32Array));
   byName.set("lm_head.weight", () => toFloat32(model.head.weight));
-  const encode = encoder(dtype);
   const tensors = Array.from(
     tensorShapes(model.config),
-    ([name, shape]): TensorData => ({ name, dtype, shape, data: () => encode(byName.get(name)!()) }),
+    ([name, shape]): TensorData => ({ name, dtype, shape, data: () => encode(byName.get(name)!(), dtype) }),
   );
   writeSafetensors(path, tensors, { metadata: { format: "pt" } });
 }
@@ -176,7 +170,6 @@ export function mergeModel(
   const source = checkpointSource(checkpoint, config);
   const stored = { float32: "F32", float16: "F16", bfloat16: "BF16" } as const;
   const written: FullDtype = dtype ?? stored[config.dtype];
-  const encode = encoder(written);
   const tensors = Array.from(tensorShapes(config), ([name, shape]): TensorData => {
     const adapter = adapters.get(name.replace(/\.weight$/, ""));
     const isLinear = shape.length === 2 && name.startsWith("model.layers.");
@@ -189,7 +182,7 @@ export function mergeModel(
         if (through && isLinear && !source.quantized(name))
           weight = dequantize(quantize(weight, { shape, ...through })) as Float32Array;
         if (adapter) mergeInto(weight, adapter);
-        return encode(weight);
+        return encode(weight, written);
       },
     };
   });

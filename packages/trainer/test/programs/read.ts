@@ -1,5 +1,6 @@
 // Reads one bad file as the catalogue does: `read.mjs FORMAT DIR` prints the error's code, its message, the seconds of processor time
 // that reading took, and the most memory the process has had, as JSON.
+import { peakMemory } from "../../src/peak.js";
 import { formats } from "../catalogue/formats.js";
 
 const [name, dir] = process.argv.slice(2) as [string, string];
@@ -12,5 +13,5 @@ try {
   message = (error as Error).message;
 }
 const { user, system } = process.cpuUsage(before);
-const bytes = process.resourceUsage().maxRSS * 1024;
+const bytes = peakMemory();
 process.stdout.write(JSON.stringify({ code, message, seconds: (user + system) / 1e6, bytes }));
