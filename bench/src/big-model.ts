@@ -69,7 +69,7 @@ async function watch(
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, QLORA_THREADS: String(threads) },
   });
-  const forget = whenLeaving(() => child.kill("SIGKILL"));
+  const end = whenLeaving(() => child.kill("SIGKILL"));
   const peak = { own: 0, mapped: 0 };
   const sample = setInterval(() => {
     const { RssAnon = 0, RssFile = 0 } = resident(child.pid!);
@@ -83,7 +83,7 @@ async function watch(
     if (code !== 0) throw new Error(`the step ended with exit code ${code}`);
   } finally {
     clearInterval(sample);
-    forget();
+    end();
   }
   return { ...(JSON.parse(output) as BigStep), peak };
 }

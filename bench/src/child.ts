@@ -34,12 +34,7 @@ function start(command: readonly string[], job: object) {
       refused ? `could not be started: ${refused.message}` : `ended early; run \`${command.join(" ")}\` to see why`,
     );
   };
-  const forget = whenLeaving(() => child.kill("SIGKILL"));
-  const end = () => {
-    forget();
-    child.kill("SIGKILL");
-  };
-  return { child, answer, end };
+  return { child, answer, end: whenLeaving(() => child.kill("SIGKILL")) };
 }
 
 /**

@@ -6,7 +6,7 @@ import { join } from "node:path";
 const tasks = new Set<() => void>();
 let watching = false;
 
-/** Calls `task` when the process exits or is told to; the function that is returned takes that back. */
+/** Does `task` once: when the function that is returned is called, or else when the process exits or is told to. */
 export function whenLeaving(task: () => void): () => void {
   if (!watching) {
     watching = true;
@@ -17,18 +17,13 @@ export function whenLeaving(task: () => void): () => void {
       process.once(signal, () => process.exit(128 + constants.signals[signal]));
   }
   tasks.add(task);
-  return () => void tasks.delete(task);
+  return () => {
+    if (tasks.delete(task)) task();
+  };
 }
 
 /** A folder for this run's files, removed by `remove`, or with the process. */
 export function scratchFolder(parent = tmpdir()): { path: string; remove: () => void } {
   const path = mkdtempSync(join(parent, "qlora-bench-"));
-  const forget = whenLeaving(() => rmSync(path, { recursive: true, force: true }));
-  return {
-    path,
-    remove() {
-      forget();
-      rmSync(path, { recursive: true, force: true });
-    },
-  };
+  return { path, remove: whenLeaving(() => rmSync(path, { recursive: true, force: true })) };
 }
