@@ -10,8 +10,8 @@
 namespace qlora::avx512 {
 namespace {
 
-// Full lines for the non-temporal path: `out` begins `lead` elements before a 64-byte boundary, so each line is put together
-// from two consecutive vectors.
+// Vectors as they are, past the caches where `out` begins a line, or past them in full lines: there `out` begins `lead` elements
+// before a 64-byte boundary, so each line is put together from two consecutive vectors.
 enum class Store { plain, aligned, joined };
 template <class Word, Store how>
 class Lines {
