@@ -1,4 +1,4 @@
-// @qlora/nf4's codec: quantise and dequantise arrays that do not fit a cache.
+// @qlora/nf4's codec: quantise and dequantise arrays that do not fit a cache, into memory that is there.
 import { dequantize, quantize } from "@qlora/nf4";
 import { type Case, type CaseGroup, expectClose, normals } from "../case.js";
 
@@ -19,6 +19,7 @@ function cases(shape: [number, number]): Case[] {
   const weights = normals(n, 0.02);
   const halves = new Uint16Array(new Uint16Array(weights.buffer).filter((_, i) => i % 2 === 1));
   const q = quantize(weights, { shape });
+  const out = quantize(weights, { shape });
   const f32 = new Float32Array(n);
   const bf16 = new Uint16Array(n);
   const check = () => {
@@ -30,8 +31,8 @@ function cases(shape: [number, number]): Case[] {
     ceiling: { name, work: (n * perElement) / 1e9 },
   });
   return [
-    { name: "quantize f32", ...common, ...memory("read", 4), run: () => void quantize(weights, { shape }) },
-    { name: "quantize bf16", ...common, ...memory("read", 2), run: () => void quantize(halves, { shape }) },
+    { name: "quantize f32", ...common, ...memory("read", 4), run: () => void quantize(weights, { shape, out }) },
+    { name: "quantize bf16", ...common, ...memory("read", 2), run: () => void quantize(halves, { shape, out }) },
     { name: "dequantize f32", ...common, ...memory("write", 4), run: () => void dequantize(q, { out: f32 }) },
     { name: "dequantize bf16", ...common, ...memory("write", 2), run: () => void dequantize(q, { out: bf16 }) },
   ];

@@ -2,7 +2,7 @@
 import { levels } from "./codebooks.js";
 import { checkDeviceTensor, type DeviceArray, type DeviceQuantizedTensor, isOnDevice } from "./device.js";
 import { type DeviceQuantizeOptions, dequantizeOnDevice, quantizeOnDevice } from "./device_codec.js";
-import { allocate, encode, finish } from "./encode.js";
+import { allocate, checkOut, encode, finish } from "./encode.js";
 import { kernels } from "./kernels.js";
 import { checkLength, checkWeights, plan } from "./plan.js";
 import { shifts } from "./scales.js";
@@ -14,6 +14,7 @@ import { unfilled } from "./unfilled.js";
 /**
  * Quantises weights to 4 bits.
  * @param weights the tensor's elements, row-major: f32, or bf16 / f16 words (`dtype`). All must be finite.
+ * @returns `options.out` where given, else a new tensor.
  *
  * Weights on a device (f32 or bf16) stay there: the result has the same bytes as the CPU's, in arrays that `options.alloc` makes.
  * This waits for the device.
@@ -29,9 +30,11 @@ export function quantize(
   const p = plan(options);
   checkWeights(weights);
   checkLength(weights.length, p.n, p.shape);
-  const results = allocate(p, p.n);
+  const { out } = options as QuantizeOptions;
+  checkOut(p, out);
+  const results = allocate(p, p.n, { out });
   encode(p, weights, results, 0);
-  return finish(p, results);
+  return finish(p, results, out);
 }
 
 /**

@@ -16,7 +16,7 @@ import { blocks } from "./shape.js";
 import type { QuantizeOptions } from "./types.js";
 
 /** On a device: `scale` is "absmax" and `shift` is "none"; a Uint16Array's counterpart is bf16. */
-export type DeviceQuantizeOptions = Omit<QuantizeOptions, "dtype"> & {
+export type DeviceQuantizeOptions = Omit<QuantizeOptions, "dtype" | "out"> & {
   /** Makes the arrays of the result. */
   alloc: Alloc;
 };

@@ -4,7 +4,7 @@ import { bf16ToNumber, f16ToNumber } from "./half.js";
 import { kernels } from "./kernels.js";
 import type { Plan } from "./plan.js";
 import { nest, unnest } from "./scales.js";
-import { blocks } from "./shape.js";
+import { array, blocks, checkNested, describe } from "./shape.js";
 import type { NestedScales, QuantizedTensor, Weights } from "./types.js";
 import { unfilled } from "./unfilled.js";
 
@@ -21,22 +21,40 @@ export function granule(plan: Plan): number {
   return 256 * plan.blockSize;
 }
 
-/** Room for the results of n elements, or for their scales alone (coded = 0). */
-export function allocate(plan: Plan, n: number, coded = n): Encoded {
+/** Room for the results of n elements, in `out` where given, or for their scales alone (coded = 0). */
+export function allocate(
+  plan: Plan,
+  n: number,
+  { coded = n, out }: { coded?: number; out?: QuantizedTensor | undefined } = {},
+): Encoded {
   const count = blocks(n, plan.blockSize);
-  const nested = (): NestedScales => ({
-    codes: unfilled(Uint8Array, count),
-    absmax: new Float32Array(blocks(count, 256)),
+  const nested = (given?: NestedScales): NestedScales => ({
+    codes: given?.codes ?? unfilled(Uint8Array, count),
+    absmax: given?.absmax ?? new Float32Array(blocks(count, 256)),
     offset: 0,
     map: dynamicMapSigned,
     blockSize: 256,
   });
+  const { information, doubleQuant } = plan;
   return {
-    codes: unfilled(Uint8Array, blocks(coded, 2)),
-    absmax: unfilled(Float32Array, count),
-    shift: plan.information && !plan.doubleQuant ? new Float32Array(count) : undefined,
-    nestedShift: plan.information && plan.doubleQuant ? nested() : undefined,
+    codes: out?.codes ?? unfilled(Uint8Array, blocks(coded, 2)),
+    absmax: (doubleQuant ? undefined : out?.absmax) ?? unfilled(Float32Array, count),
+    shift: information && !doubleQuant ? (out?.shift ?? new Float32Array(count)) : undefined,
+    nestedShift: information && doubleQuant ? nested(out?.nestedShift) : undefined,
   };
+}
+
+/** @throws {TypeError|RangeError} unless `out` has the arrays of a tensor of this plan. */
+export function checkOut({ n, count, doubleQuant, information }: Plan, out: QuantizedTensor | undefined): void {
+  if (out === undefined) return;
+  if (typeof out !== "object" || out === null)
+    throw new TypeError(`out must be a quantised tensor, got ${describe(out)}`);
+  array(out.codes, Uint8Array, "out.codes", blocks(n, 2));
+  if (doubleQuant) checkNested(out.nested!, "out.nested", count);
+  else array(out.absmax, Float32Array, "out.absmax", count);
+  if (!information) return;
+  if (doubleQuant) checkNested(out.nestedShift!, "out.nestedShift", count);
+  else array(out.shift, Float32Array, "out.shift", count);
 }
 
 /**
@@ -87,14 +105,20 @@ function shifts(
   return rounded;
 }
 
-/** What the results say as a tensor. */
-export function finish(plan: Plan, { codes, absmax, shift, nestedShift }: Encoded): QuantizedTensor {
+/** What the results say as a tensor, `out` where given. */
+export function finish(
+  plan: Plan,
+  { codes, absmax, shift, nestedShift }: Encoded,
+  out?: QuantizedTensor,
+): QuantizedTensor {
   const { shape, codebook, blockSize } = plan;
-  const scales = plan.doubleQuant ? { absmax: undefined, nested: nest(absmax) } : { absmax, nested: undefined };
+  const scales = plan.doubleQuant
+    ? { absmax: undefined, nested: nest(absmax, { out: out?.nested }) }
+    : { absmax, nested: undefined };
   const tensor: QuantizedTensor = { codes, shape, codebook, blockSize, ...scales };
   if (shift) tensor.shift = shift;
   if (nestedShift) tensor.nestedShift = nestedShift;
-  return tensor;
+  return out ? Object.assign(out, { shift: undefined, nestedShift: undefined }, tensor) : tensor;
 }
 
 /** 201 fractions of a block's reach on either side of its median: ±λ·σ, λ = 0.1, σ = 1/Φ⁻¹(0.9677083) (IR-QLoRA's code). */

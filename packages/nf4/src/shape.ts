@@ -52,7 +52,7 @@ export function checkParts(q: Omit<QuantizedTensor, "codes">, codes: Uint8Array)
   return n;
 }
 
-function checkNested(values: NestedScales, name: string, count: number): void {
+export function checkNested(values: NestedScales, name: string, count: number): void {
   if (typeof values !== "object" || values === null) throw new TypeError(`${name} must be an object`);
   if (values.blockSize !== 256) throw new RangeError(`${name}.blockSize must be 256, got ${values.blockSize}`);
   array(values.codes, Uint8Array, name, count, ".codes");

@@ -26,10 +26,10 @@ export interface QuantizedPart {
  */
 export async function* quantizeStream(
   chunks: AsyncIterable<Weights> | Iterable<Weights>,
-  options: QuantizeOptions,
+  options: Omit<QuantizeOptions, "out">,
 ): AsyncGenerator<QuantizedPart, void, undefined> {
   const p = plan(options);
-  const whole = p.doubleQuant ? allocate(p, p.n, 0) : undefined;
+  const whole = p.doubleQuant ? allocate(p, p.n, { coded: 0 }) : undefined;
   let done = 0;
   for await (const weights of regroup(p, chunks)) {
     const part = allocate(p, weights.length);

@@ -69,6 +69,11 @@ export interface QuantizeOptions {
    * IR-QLoRA, with τ = 0 among the candidates and codes taken after τ is rounded). "none" unless given.
    */
   shift?: "none" | "information" | undefined;
+  /**
+   * Overwritten and returned instead of a new tensor: one that was made for as many elements with the same `blockSize`, `doubleQuant`
+   * and `shift`. Where weights are not finite it is left in parts.
+   */
+  out?: QuantizedTensor | undefined;
 }
 
 export interface DequantizeOptions<T extends Weights = Weights> {

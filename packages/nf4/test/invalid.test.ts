@@ -46,6 +46,36 @@ describe("quantize", () => {
       { shape: [2] },
       new TypeError("weights must be a Float32Array or a Uint16Array, got Float64Array"),
     ],
+    ["out of null", x, { shape: [128], out: null }, new TypeError("out must be a quantised tensor, got null")],
+    [
+      "out of other weights",
+      x,
+      { shape: [128], out: quantize(x.subarray(0, 64), { shape: [64] }) },
+      new RangeError("out.codes has 32 elements, needs 64"),
+    ],
+    [
+      "out of other blocks",
+      x,
+      { shape: [128], blockSize: 32, out: quantize(x, { shape: [128] }) },
+      new RangeError("out.nested.codes has 2 elements, needs 4"),
+    ],
+    [
+      "out with plain scales",
+      x,
+      { shape: [128], out: quantize(x, { shape: [128], doubleQuant: false }) },
+      new TypeError("out.nested must be an object"),
+    ],
+    [
+      "out without shifts",
+      x,
+      {
+        shape: [128],
+        shift: "information",
+        doubleQuant: false,
+        out: quantize(x, { shape: [128], doubleQuant: false }),
+      },
+      new TypeError("out.shift must be a Float32Array, got undefined"),
+    ],
     ["null", null, { shape: [0] }, new TypeError("weights must be a Float32Array or a Uint16Array, got null")],
     [
       "block size 16",
