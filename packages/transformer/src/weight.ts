@@ -22,7 +22,7 @@ export type Weight =
       decoded?: DeviceArray;
     };
 
-/** How a product with 4-bit weights is computed: exactly in f32, or with activations in int8 (opt-in). */
+/** How a product with 4-bit weights is computed: exactly in f32, or with activations in int8 (opt-in; a single row stays f32). */
 export type Arithmetic = "f32" | "int8";
 
 /** One arithmetic for all products with 4-bit weights, or one for each pass: forward, its recomputation, and dX. */
@@ -74,7 +74,10 @@ function product(
     const decode = !dense && scratch && m >= nf4.denseRows(); // the product itself knows whether this device gains
     const room = decode ? { scratch: scratch.weight("weight", n * k) } : { dense };
     multiply(input as DeviceArray, data, { out: out as DeviceArray, accumulate, ...room });
-  } else multiply(input as Float32Array, data, { out: out as Float32Array, accumulate, compute });
+  } else {
+    // One row waits for the codes, whatever it is multiplied in; f32 is then the faster and the exact one.
+    multiply(input as Float32Array, data, { out: out as Float32Array, accumulate, compute: m === 1 ? "f32" : compute });
+  }
 }
 
 /** grad += dyᵀ·x for a weight that trains; nothing for a frozen one. */

@@ -1,6 +1,6 @@
 // int8 products are switched on pass by pass: each switch changes what it names, and nothing else by a single bit.
 import { expect, test } from "vitest";
-import { type Compute, loadModel, Runner, sequenceBatch, toHost, trainables, zero } from "../src/index.js";
+import { type Compute, Decoder, loadModel, Runner, sequenceBatch, toHost, trainables, zero } from "../src/index.js";
 import { adapted } from "./adapted.js";
 import { modelFolder } from "./model-folder.js";
 
@@ -51,4 +51,13 @@ test("backward: gradients, but for the layer that sees dL/dout itself", () => {
   expect(lastDown).toEqual(f32.lastDown);
   expect(last).not.toEqual(f32.last);
   expect(first).not.toEqual(f32.first);
+});
+
+test("one row stays f32: decoding token by token, but not a prompt", () => {
+  const logits = (compute: Compute, parts: number[][]) => {
+    const decoder = new Decoder({ ...model, compute }, 8);
+    return parts.map((ids) => Array.from(decoder.append(ids))).at(-1)!;
+  };
+  expect(logits("int8", [[1], [5], [9]])).toEqual(logits("f32", [[1], [5], [9]]));
+  expect(logits("int8", [[1, 5, 9]])).not.toEqual(logits("f32", [[1, 5, 9]]));
 });
