@@ -38,7 +38,7 @@ void dot_rows(const Matmul& p, const T* w, int64_t n) {
   int64_t k = 0;
   for (; k + W <= p.k; k += W) {
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) __builtin_prefetch(row + (r + R) * p.k + k, 0, 2);
+    for (int r = 0; r < R; ++r) prefetch(row + (r + R) * p.k + k);
     step(k, [](const auto* q) { return load_as_float(q); });
   }
   if (k < p.k) step(k, [&](const auto* q) { return load_as_float(q, int(p.k - k)); });

@@ -73,8 +73,8 @@ struct Strip {
     if (w.tiled) {
       const uint8_t *p = tile_at(w, n, k), *q = tile_at(w, n + (rows > 16 ? 16 : 0), k);
       for (int64_t t = 0; t < group / 8; ++t, p += tile_bytes, q += tile_bytes, out += 4) {
-        _mm_prefetch((const char*)p + ahead, _MM_HINT_T1);
-        _mm_prefetch((const char*)q + ahead, _MM_HINT_T1);
+        prefetch(p + ahead);
+        prefetch(q + ahead);
         spread_rows(load_bytes(p), load_bytes(p + 32), load_bytes(q), load_bytes(q + 32), out);
       }
       return;
@@ -82,7 +82,7 @@ struct Strip {
     vf r[4][W];
     for (int i = 0; i < gemv_strip; ++i) {
       const uint8_t* p = w.codes + (row(i) * w.k + k) / 2;
-      _mm_prefetch((const char*)p + ahead, _MM_HINT_T1);
+      prefetch(p + ahead);
       const __m256i v = group == 64 ? load_bytes(p) : _mm256_castsi128_si256(_mm_loadu_si128((const __m128i*)p));
       r[i / W][i % W] = (vf)v;
     }

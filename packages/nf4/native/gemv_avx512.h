@@ -62,7 +62,7 @@ void gemv_tiles(const Product4& p, int64_t n) {
     for (int64_t t = 0; t < w.block / 8; t += 2, x += 16)
 #pragma GCC unroll 2
       for (int half = 0; half < 2; ++half, codes += tile_bytes) {
-        _mm_prefetch((const char*)codes + gemv_ahead, _MM_HINT_T1);
+        prefetch(codes + gemv_ahead);
         const __m512i v = load_codes(codes);
 #pragma GCC unroll 8
         for (int i = 0; i < 8; ++i) {
@@ -117,7 +117,7 @@ void gemv_row(const Product4& p, const float* permuted, const float* scales, int
     __m512i v[R];
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
-      _mm_prefetch((const char*)codes + r * row + gemv_ahead, _MM_HINT_T1);
+      prefetch(codes + r * row + gemv_ahead);
       v[r] = _mm512_maskz_loadu_epi32(dwords, codes + r * row);
     }
     vf sum[R][M][A]{};

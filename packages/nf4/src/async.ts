@@ -1,7 +1,7 @@
 // quantize and dequantize a piece at a time, so that timers, sockets and signals are served in between. The kernels' threads do
 // the work as in the synchronous forms; the calling thread is busy for some milliseconds a piece.
 import { decode, output } from "./codec.js";
-import { allocate, checkOut, encode, finish, granule } from "./encode.js";
+import { allocate, encode, finish, granule } from "./encode.js";
 import { simd } from "./kernels.js";
 import { checkLength, checkWeights, type Plan, plan } from "./plan.js";
 import { shifts } from "./scales.js";
@@ -13,15 +13,13 @@ export async function quantizeAsync(weights: Weights, options: QuantizeOptions):
   const p = plan(options);
   checkWeights(weights);
   checkLength(weights.length, p.n, p.shape);
-  const { out } = options;
-  checkOut(p, out);
-  const results = allocate(p, p.n, { out });
+  const results = allocate(p, p.n, { out: options.out });
   const piece = pieceOf(p);
   for (let at = 0; at < p.n; at += piece) {
     encode(p, weights.subarray(at, Math.min(p.n, at + piece)), results, at);
     await turn();
   }
-  return finish(p, results, out);
+  return finish(p, results);
 }
 
 /** `dequantize` that lets the event loop run between pieces; the same result. */

@@ -2,7 +2,7 @@
 import { levels } from "./codebooks.js";
 import { checkDeviceTensor, type DeviceArray, type DeviceQuantizedTensor, isOnDevice } from "./device.js";
 import { type DeviceQuantizeOptions, dequantizeOnDevice, quantizeOnDevice } from "./device_codec.js";
-import { allocate, checkOut, encode, finish } from "./encode.js";
+import { allocate, encode, finish } from "./encode.js";
 import { kernels } from "./kernels.js";
 import { checkLength, checkWeights, plan } from "./plan.js";
 import { shifts } from "./scales.js";
@@ -30,11 +30,9 @@ export function quantize(
   const p = plan(options);
   checkWeights(weights);
   checkLength(weights.length, p.n, p.shape);
-  const { out } = options as QuantizeOptions;
-  checkOut(p, out);
-  const results = allocate(p, p.n, { out });
+  const results = allocate(p, p.n, { out: (options as QuantizeOptions).out });
   encode(p, weights, results, 0);
-  return finish(p, results, out);
+  return finish(p, results);
 }
 
 /**

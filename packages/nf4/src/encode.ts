@@ -14,6 +14,8 @@ export interface Encoded {
   absmax: Float32Array;
   shift: Float32Array | undefined;
   nestedShift: NestedScales | undefined;
+  /** The tensor whose arrays these are, where the caller gave one. */
+  out: QuantizedTensor | undefined;
 }
 
 /** Parts begin at multiples of this many elements, so that each group of 256 blocks lies in one part. */
@@ -27,6 +29,7 @@ export function allocate(
   n: number,
   { coded = n, out }: { coded?: number; out?: QuantizedTensor | undefined } = {},
 ): Encoded {
+  if (out !== undefined) checkOut(plan, out);
   const count = blocks(n, plan.blockSize);
   const nested = (given?: NestedScales): NestedScales => ({
     codes: given?.codes ?? unfilled(Uint8Array, count),
@@ -41,12 +44,12 @@ export function allocate(
     absmax: (doubleQuant ? undefined : out?.absmax) ?? unfilled(Float32Array, count),
     shift: information && !doubleQuant ? (out?.shift ?? new Float32Array(count)) : undefined,
     nestedShift: information && doubleQuant ? nested(out?.nestedShift) : undefined,
+    out,
   };
 }
 
 /** @throws {TypeError|RangeError} unless `out` has the arrays of a tensor of this plan. */
-export function checkOut({ n, count, doubleQuant, information }: Plan, out: QuantizedTensor | undefined): void {
-  if (out === undefined) return;
+function checkOut({ n, count, doubleQuant, information }: Plan, out: QuantizedTensor): void {
   if (typeof out !== "object" || out === null)
     throw new TypeError(`out must be a quantised tensor, got ${describe(out)}`);
   array(out.codes, Uint8Array, "out.codes", blocks(n, 2));
@@ -106,11 +109,7 @@ function shifts(
 }
 
 /** What the results say as a tensor, `out` where given. */
-export function finish(
-  plan: Plan,
-  { codes, absmax, shift, nestedShift }: Encoded,
-  out?: QuantizedTensor,
-): QuantizedTensor {
+export function finish(plan: Plan, { codes, absmax, shift, nestedShift, out }: Encoded): QuantizedTensor {
   const { shape, codebook, blockSize } = plan;
   const scales = plan.doubleQuant
     ? { absmax: undefined, nested: nest(absmax, { out: out?.nested }) }

@@ -75,7 +75,7 @@ function product(
     const room = decode ? { scratch: scratch.weight("weight", n * k) } : { dense };
     multiply(input as DeviceArray, data, { out: out as DeviceArray, accumulate, ...room });
   } else {
-    // One row waits for the codes, whatever it is multiplied in; f32 is then the faster and the exact one.
+    // int8 products are made for many rows; of one row f32 is the faster and the exact one.
     multiply(input as Float32Array, data, { out: out as Float32Array, accumulate, compute: m === 1 ? "f32" : compute });
   }
 }

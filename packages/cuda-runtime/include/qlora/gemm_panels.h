@@ -22,7 +22,7 @@ struct Ahead {
       for (; row < s.rows; ++row, line = 0)
         for (; line < s.per_row(); ++line, --lines) {
           if (lines <= 0) return;
-          __builtin_prefetch(s.data + row * s.stride + line * 64, 0, 2);
+          prefetch(s.data + row * s.stride + line * 64);
         }
     }
   }

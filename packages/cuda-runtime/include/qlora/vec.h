@@ -65,6 +65,9 @@ inline vf load_part(const float* p, int n) {  // the first n < W lanes, zeros af
 inline void store_part(float* p, vf v, int n) { std::memcpy(p, &v, size_t(n) * 4); }
 #endif
 
+// Asks for a cache line that will be read once, into the second cache: in the first it would push out what is in use.
+inline void prefetch(const void* p) { __builtin_prefetch(p, 0, 2); }
+
 inline vf load(const float* p) {
   vf v;
   std::memcpy(&v, p, sizeof v);
