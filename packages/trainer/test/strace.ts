@@ -4,7 +4,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const strace = ["strace", "-f", "-qq"];
+const strace = ["strace", "-qq"];
+/** Traces and meddles with the threads that come to be, too. */
+const follow = "-f";
 /** System calls that change files. */
 export const changing = ["write", "pwrite64", "fsync", "ftruncate", "rename", "mkdir", "unlink", "rmdir"] as const;
 
@@ -22,10 +24,12 @@ export function noStrace(): string | undefined {
   return status === 0 ? undefined : "strace may not trace here";
 }
 
-/** A call to interfere with: the `when`-th of its name in its thread (strace counts by thread). */
+/** A call to interfere with: the `when`-th of its name in its thread (strace counts by thread, in all that it follows). */
 export interface Call {
   name: (typeof changing)[number];
   when: number;
+  /** In the thread that the process began with. */
+  main: boolean;
   line: string;
 }
 
@@ -36,23 +40,26 @@ export function callsBelow(dir: string, command: readonly string[]): Call[] {
     const out = join(folder, "trace");
     spawnSync(strace[0]!, [
       ...strace.slice(1),
+      follow,
       "-y",
       "-s",
       "0",
       "-e",
-      `trace=${changing.join()}`,
+      `trace=execve,${changing.join()}`,
       "-o",
       out,
       ...command,
     ]);
     const counts = new Map<string, number>();
     const calls: Call[] = [];
-    for (const line of readFileSync(out, "utf8").split("\n")) {
+    const [start, ...lines] = readFileSync(out, "utf8").split("\n");
+    const first = Number.parseInt(start!, 10);
+    for (const line of lines) {
       const [, thread, name] = /^(\d+)\s+(\w+)\(/.exec(line) ?? [];
       if (!name) continue;
       const when = (counts.get(`${thread} ${name}`) ?? 0) + 1;
       counts.set(`${thread} ${name}`, when);
-      if (line.includes(dir)) calls.push({ name: name as Call["name"], when, line });
+      if (line.includes(dir)) calls.push({ name: name as Call["name"], when, main: Number(thread) === first, line });
     }
     return calls;
   } finally {
@@ -60,7 +67,19 @@ export function callsBelow(dir: string, command: readonly string[]): Call[] {
   }
 }
 
-/** The prefix of a command that does `what` ("signal=SIGKILL", "error=ENOSPC") at a call. */
-export function inject({ name, when }: Pick<Call, "name" | "when">, what: string): string[] {
-  return [...strace, "-e", `trace=${name}`, "-o", "/dev/null", "-e", `inject=${name}:${what}:when=${when}`];
+/**
+ * The prefix of a command that does `what` ("signal=SIGKILL", "error=ENOSPC") at a call. Where that is the main thread's, others
+ * are not followed: Node's workers write, too, to wake it, as often as it happens.
+ */
+export function inject({ name, when, main }: Pick<Call, "name" | "when" | "main">, what: string): string[] {
+  return [
+    ...strace,
+    ...(main ? [] : [follow]),
+    "-e",
+    `trace=${name}`,
+    "-o",
+    "/dev/null",
+    "-e",
+    `inject=${name}:${what}:when=${when}`,
+  ];
 }
