@@ -1,6 +1,7 @@
 """PyTorch + PEFT doing the training step of src/cases/steps.ts: f32 base weights, LoRA on every linear layer, activation
 checkpointing, fused AdamW; or, where the job has "elements", the fused AdamW alone (src/cases/optimiser.ts), and where it has
-"product" = [m, n, k], x·Wᵀ or dy·W alone (src/cases/products.ts). See src/child.ts for the protocol. With "weights", a safetensors file, the base is read from it."""
+"product" = [m, n, k], x·Wᵀ or dy·W alone (src/cases/products.ts). See src/child.ts for the protocol. With "weights", a safetensors
+file, the base is read from it; with "folder" the base is that model in 4 bits, with bitsandbytes."""
 import json
 import struct
 import sys
@@ -45,19 +46,22 @@ if "product" in shape:
 from peft import LoraConfig, get_peft_model  # noqa: E402 (slow to import)
 from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
 
-config = LlamaConfig(hidden_size=shape["hidden"], intermediate_size=shape["ffn"], num_hidden_layers=shape["layers"], num_attention_heads=shape["heads"], num_key_value_heads=shape["heads"], vocab_size=shape["vocab"], max_position_embeddings=shape["seq"], rms_norm_eps=1e-5)
-base = LlamaForCausalLM(config).float()
-if "weights" in shape:
-    parameters = dict(base.named_parameters())
-    with open(shape["weights"], "rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        entries = json.loads(file.read(length))
-        for name, entry in entries.items():
-            if name == "__metadata__":
-                continue
-            file.seek(8 + length + entry["data_offsets"][0])
-            file.readinto(memoryview(parameters[name].detach().numpy()).cast("B"))  # in place: no second copy to count
 targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+if "folder" in shape:
+    base = LlamaForCausalLM.from_pretrained(shape["folder"], dtype=torch.float32)
+else:
+    config = LlamaConfig(hidden_size=shape["hidden"], intermediate_size=shape["ffn"], num_hidden_layers=shape["layers"], num_attention_heads=shape["heads"], num_key_value_heads=shape["heads"], vocab_size=shape["vocab"], max_position_embeddings=shape["seq"], rms_norm_eps=1e-5)
+    base = LlamaForCausalLM(config).float()
+    if "weights" in shape:
+        parameters = dict(base.named_parameters())
+        with open(shape["weights"], "rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            entries = json.loads(file.read(length))
+            for name, entry in entries.items():
+                if name == "__metadata__":
+                    continue
+                file.seek(8 + length + entry["data_offsets"][0])
+                file.readinto(memoryview(parameters[name].detach().numpy()).cast("B"))  # in place: no second copy to count
 model = get_peft_model(base, LoraConfig(r=shape["rank"], lora_alpha=16, lora_dropout=0.0, target_modules=targets, task_type="CAUSAL_LM"))
 model.enable_input_require_grads()
 model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})

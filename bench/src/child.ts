@@ -37,18 +37,24 @@ function start(command: readonly string[], job: object) {
   return { child, answer, end: whenLeaving(() => child.kill("SIGKILL")) };
 }
 
+/** What a peer reads: written before it starts, removed when it has ended. */
+export interface Files {
+  write(): void;
+  remove(): void;
+}
+
 /**
- * `command` is started with the first measurement, after `prepare`, and ended by `stop`. Between its answer and the next "run" it is
- * stopped: it would go on by itself, or its threads would look for work in the turns of others.
+ * `command` is started with the first measurement, after its files are written, and ended by `stop`. Between its answer and the next
+ * "run" it is stopped: it would go on by itself, or its threads would look for work in the turns of others.
  */
-export function childPeer(name: string, command: readonly string[], job: object, prepare?: () => void): Peer {
+export function childPeer(name: string, command: readonly string[], job: object, files?: Files): Peer {
   let started: ReturnType<typeof start> | undefined;
   return {
     name,
     run: () => {},
     async seconds() {
       if (!started) {
-        prepare?.();
+        files?.write();
         started = start(command, job);
         await started.answer();
       }
@@ -61,6 +67,7 @@ export function childPeer(name: string, command: readonly string[], job: object,
     },
     stop() {
       started?.end();
+      files?.remove();
     },
   };
 }

@@ -32,13 +32,6 @@ export function ggufJob({ shape, contextLength, kind, job }: GgufJob) {
 
 /** A peer whose model is written when it starts, and removed when it stops. */
 export function ggufPeer(name: string, command: readonly string[], model: GgufJob): Peer {
-  const { job, write, remove } = ggufJob(model);
-  const peer = childPeer(name, command, job, write);
-  return {
-    ...peer,
-    stop() {
-      peer.stop?.();
-      remove();
-    },
-  };
+  const { job, ...files } = ggufJob(model);
+  return childPeer(name, command, job, files);
 }

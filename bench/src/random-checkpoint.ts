@@ -1,33 +1,29 @@
-// A LLaMA-shaped checkpoint of random 4-bit weights in bitsandbytes' layout, streamed to disk a tensor at a time.
+// LLaMA-shaped checkpoints of random 4-bit weights in bitsandbytes' layout: of a model in memory, or streamed to disk a tensor at a time.
 //
-// Codes are uniform: NF4's levels are quantiles of the normal distribution, so the weights are near normal ones, of variance
-// 1/k. Matrices of one shape share their scales; embedding and head repeat one sheet of normals.
+// What is streamed has uniform codes: NF4's levels are quantiles of the normal distribution, so the weights are near normal ones, of
+// variance 1/k. Matrices of one shape share their scales; embedding and head repeat one sheet of normals.
 import { createCipheriv, createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { levels, nest, type QuantizedTensor, toBitsandbytes } from "@qlora/nf4";
 import { float32ToBf16, type TensorData, writeSafetensors } from "@qlora/safetensors";
-import { parseModelConfig, tensorShapes } from "@qlora/transformer";
+import {
+  hostTensor,
+  type Linear,
+  linearKeys,
+  linearName,
+  type Model,
+  parseModelConfig,
+  tensorShapes,
+} from "@qlora/transformer";
 import { normals } from "./case.js";
-import type { Shape } from "./random-model.js";
+import { configJson, type Shape } from "./random-model.js";
 
 const blockSize = 64;
 
 /** Writes `config.json` and `model.safetensors` into `dir`; `onProgress` hears how many bytes of matrices are written. */
 export function writeRandomCheckpoint(dir: string, shape: Shape, onProgress: (bytes: number) => void): void {
-  const json = {
-    architectures: ["LlamaForCausalLM"],
-    model_type: "llama",
-    hidden_size: shape.hidden,
-    intermediate_size: shape.ffn,
-    num_hidden_layers: shape.layers,
-    num_attention_heads: shape.heads,
-    vocab_size: shape.vocab,
-    max_position_embeddings: 2048,
-    rms_norm_eps: 1e-6,
-    tie_word_embeddings: false,
-    torch_dtype: "bfloat16",
-  };
+  const json = { ...configJson(shape, 2048), torch_dtype: "bfloat16" };
   const byShape = new Map<string, QuantizedTensor>();
   const tensors: TensorData[] = [];
   let written = 0;
@@ -53,6 +49,42 @@ export function writeRandomCheckpoint(dir: string, shape: Shape, onProgress: (by
         });
     }
   }
+  writeFolder(dir, json, tensors);
+}
+
+/** Writes `config.json` and `model.safetensors` of a random model without its adapters into `dir`, as transformers with bitsandbytes reads them, to compute in f32. */
+export function saveFourBits({ config, layers, embedding, norm, head }: Model, shape: Shape, dir: string): void {
+  const weights = new Map<string, Linear["weight"] | Float32Array>([
+    ["model.embed_tokens", embedding.weight],
+    ["model.norm", norm.weight as Float32Array],
+    ["lm_head", head.weight],
+  ]);
+  for (const [i, layer] of layers.entries()) {
+    for (const key of linearKeys) weights.set(linearName(i, key), layer[key].weight);
+    for (const { name, weight } of [layer.inputNorm, layer.postAttentionNorm])
+      weights.set(name, weight as Float32Array);
+  }
+  const tensors = Array.from(tensorShapes(config)).flatMap(([name, shape]): TensorData[] => {
+    const prefix = name.replace(/\.weight$/, "");
+    const weight = weights.get(prefix)!;
+    if ("kind" in weight && weight.kind === "4bit")
+      return Array.from(toBitsandbytes(hostTensor(weight.data), prefix, { dtype: "f32" }), ([name, tensor]) => ({
+        name,
+        ...tensor,
+      }));
+    return [{ name, dtype: "F32", shape, data: ("kind" in weight ? weight.data : weight) as Float32Array }];
+  });
+  const quantization_config = {
+    quant_method: "bitsandbytes",
+    load_in_4bit: true,
+    bnb_4bit_quant_type: "nf4",
+    bnb_4bit_use_double_quant: true,
+    bnb_4bit_compute_dtype: "float32",
+  };
+  writeFolder(dir, { ...configJson(shape, config.maxPositions), torch_dtype: "float32", quantization_config }, tensors);
+}
+
+function writeFolder(dir: string, json: object, tensors: TensorData[]): void {
   writeFileSync(join(dir, "config.json"), JSON.stringify(json, null, 2));
   writeSafetensors(join(dir, "model.safetensors"), tensors, { metadata: { format: "pt" } });
 }

@@ -23,9 +23,11 @@ export interface Shape {
   vocab: number;
 }
 
-export function modelConfig({ hidden, layers, ffn, heads, vocab }: Shape, maxPositions = 8192): ModelConfig {
-  return parseModelConfig({
+/** `config.json` of a model without weights that are tied. */
+export function configJson({ hidden, layers, ffn, heads, vocab }: Shape, maxPositions: number) {
+  return {
     architectures: ["LlamaForCausalLM"],
+    model_type: "llama",
     hidden_size: hidden,
     intermediate_size: ffn,
     num_hidden_layers: layers,
@@ -33,7 +35,12 @@ export function modelConfig({ hidden, layers, ffn, heads, vocab }: Shape, maxPos
     vocab_size: vocab,
     max_position_embeddings: maxPositions,
     rms_norm_eps: 1e-5,
-  });
+    tie_word_embeddings: false,
+  };
+}
+
+export function modelConfig(shape: Shape, maxPositions = 8192): ModelConfig {
+  return parseModelConfig(configJson(shape, maxPositions));
 }
 
 /** Every linear layer quantised from its own normal weights, one at a time; embedding and head in f32. */

@@ -1,25 +1,57 @@
-// PyTorch + PEFT as a peer, through the Python that QLORA_PYTHON names.
+// PyTorch + PEFT as a peer, with bitsandbytes or without, through the Python that QLORA_PYTHON names.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { threads } from "@qlora/kernels";
-import { childPeer, type Peer, unavailable } from "./child.js";
+import { type Model, saveWeights } from "@qlora/transformer";
+import { childPeer, type Peer, peakMemory, unavailable } from "./child.js";
+import { scratchFolder } from "./leaving.js";
+import { saveFourBits } from "./random-checkpoint.js";
 import { rank, type StepShape } from "./step.js";
 
 const script = join(import.meta.dirname, "../torch_peer.py");
-let available: boolean | undefined;
 
-export const torchName = "PyTorch + PEFT, f32 base";
+/** What holds the frozen weights: f32 tensors, or bitsandbytes in 4 bits. */
+export type Base = "f32" | "nf4";
+export const torchNames = { f32: "PyTorch + PEFT, f32 base", nf4: "PyTorch + PEFT + bitsandbytes" } as const;
+const modules = { f32: "torch, peft", nf4: "torch, peft, bitsandbytes" } as const;
+const available = new Map<Base, boolean>();
 
 /** How to start it, or why it cannot be. */
-export function torchCommand(): string[] | string {
+function torchCommand(base: Base): string[] | string {
   const python = process.env.QLORA_PYTHON;
-  available ??= python !== undefined && spawnSync(python, ["-c", "import torch, peft"]).status === 0;
-  return python && available ? [python, script] : "QLORA_PYTHON names no Python with torch and peft";
+  if (!available.has(base))
+    available.set(base, python !== undefined && spawnSync(python, ["-c", `import ${modules[base]}`]).status === 0);
+  return python && available.get(base) ? [python, script] : `QLORA_PYTHON names no Python with ${modules[base]}`;
 }
 
-/** A whole training step in PyTorch and PEFT. */
-export function torchPeer(shape: StepShape): Peer {
-  return stepper(torchName, { ...shape, rank });
+/** A training step of that shape, its job and the files of `model`'s weights that it reads; or why there is none. */
+function trainer(base: Base, shape: StepShape, model: () => Model) {
+  const command = torchCommand(base);
+  if (typeof command === "string") return command;
+  const { path, remove } = scratchFolder();
+  const weights = base === "f32" ? { weights: join(path, "model.safetensors") } : { folder: path };
+  const write = () =>
+    weights.weights ? saveWeights(model(), weights.weights, "F32") : saveFourBits(model(), shape, path);
+  return { command, job: { ...shape, rank, threads: threads(), ...weights }, files: { write, remove } };
+}
+
+/** A whole training step in PyTorch and PEFT, of the weights of `model`. */
+export function torchPeer(base: Base, shape: StepShape, model: Model): Peer {
+  const found = trainer(base, shape, () => model);
+  if (typeof found === "string") return unavailable(torchNames[base], found);
+  return childPeer(torchNames[base], found.command, found.job, found.files);
+}
+
+/** The most memory that its process ever holds over two steps, and what it says when it is ready; or why it cannot be measured. */
+export async function torchMemory(base: Base, shape: StepShape, model: () => Model) {
+  const found = trainer(base, shape, model);
+  if (typeof found === "string") return found;
+  try {
+    found.files.write();
+    return await peakMemory(found.command, found.job, 1);
+  } finally {
+    found.files.remove();
+  }
 }
 
 /** A step of PyTorch's fused AdamW over so many f32 parameters. */
@@ -34,7 +66,7 @@ export function torchProduct(transposed: boolean, [m, n, k]: [number, number, nu
 
 /** Takes the steps of torch_peer.py for `job`. */
 function stepper(name: string, job: object): Peer {
-  const command = torchCommand();
+  const command = torchCommand("f32");
   if (typeof command === "string") return unavailable(name, command);
   return childPeer(name, command, { ...job, threads: threads() });
 }

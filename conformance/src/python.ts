@@ -5,11 +5,10 @@ import { join } from "node:path";
 
 const candidates = [process.env.QLORA_PYTHON, join(import.meta.dirname, "../.venv/bin/python")];
 
-/** Its path, or undefined where torch, transformers and peft cannot be imported. */
-export function findPython(): string | undefined {
-  return candidates.find(
-    (path) => path && existsSync(path) && spawnSync(path, ["-c", "import torch, transformers, peft"]).status === 0,
-  );
+/** Its path, or undefined where torch, transformers, peft and `others` cannot be imported. */
+export function findPython(...others: string[]): string | undefined {
+  const imports = `import ${["torch", "transformers", "peft", ...others].join(", ")}`;
+  return candidates.find((path) => path && existsSync(path) && spawnSync(path, ["-c", imports]).status === 0);
 }
 
 export function runPython(python: string, args: string[]): void {

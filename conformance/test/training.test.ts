@@ -9,8 +9,9 @@ import { readPeftAdapter, writePeftAdapter } from "@qlora/lora";
 import { AdamW, gradNorm } from "@qlora/paged-optim";
 import { openSafetensors, toFloat32 } from "@qlora/safetensors";
 import { accumulate, attachAdapter } from "@qlora/trainer";
-import { adapters, loadModel, type Model, Runner, sequenceBatch, toHost, trainables, zero } from "@qlora/transformer";
+import { adapters, loadModel, type Model, Runner, toHost, trainables, zero } from "@qlora/transformer";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { logitsDifference } from "../src/logits.js";
 import { findPython, runPython } from "../src/python.js";
 import {
   adaptedModel,
@@ -87,7 +88,7 @@ describe.each(cases)("$name", (item) => {
   });
 
   test("logits", () => {
-    expect(logitsDifference(model, request, join(reference, "logits.safetensors"))).toBeLessThan(LOGITS);
+    expect(logitsDifference(model, request.prompts, join(reference, "logits.safetensors"))).toBeLessThan(LOGITS);
   });
 
   test("every adapter gradient of the first step", () => {
@@ -119,14 +120,16 @@ describe.each(cases)("$name", (item) => {
   test("an adapter written by PEFT gives PEFT's logits here", () => {
     const fresh = loadModel(item.model, { precision: "nf4" });
     attachAdapter(fresh, join(reference, "trained"));
-    expect(logitsDifference(fresh, request, join(reference, "trained-logits.safetensors"))).toBeLessThan(LOGITS);
+    expect(logitsDifference(fresh, request.prompts, join(reference, "trained-logits.safetensors"))).toBeLessThan(
+      LOGITS,
+    );
   });
 
   test.skipIf(!python)("an adapter written here gives our logits in PEFT", () => {
     const fresh = loadModel(item.model, { precision: "nf4" });
     attachAdapter(fresh, join(work, "ours"));
     expect(readPeftAdapter(join(work, "ours")).adapters.size).toBe(adapters(fresh).size);
-    expect(logitsDifference(fresh, request, join(work, "ours-logits.safetensors"))).toBeLessThan(LOGITS);
+    expect(logitsDifference(fresh, request.prompts, join(work, "ours-logits.safetensors"))).toBeLessThan(LOGITS);
   });
 });
 
@@ -157,17 +160,4 @@ function train(model: Model, request: Request): number[] {
     optimizer.step({ maxNorm: maxGradNorm, gradNorm: gradNorm(parameters) });
     return nll / targets;
   });
-}
-
-function logitsDifference(model: Model, { prompts }: Request, path: string): number {
-  using file = openSafetensors(path);
-  const runner = new Runner(model);
-  let largest = 0;
-  for (const [i, ids] of prompts.entries()) {
-    const expected = toFloat32(file.read(String(i)), "F32");
-    const found = runner.logits(sequenceBatch(ids));
-    expect(found).toHaveLength(expected.length);
-    for (let j = 0; j < expected.length; j++) largest = Math.max(largest, Math.abs(found[j]! - expected[j]!));
-  }
-  return largest;
 }

@@ -1,14 +1,12 @@
-// The whole process of a training step, ours and PyTorch's, on the same weights (the 4-bit ones, decoded for PyTorch): the most memory it
-// ever holds, and its first loss. The memory of @qvac/llm-llamacpp beside it, on weights of its own.
+// The whole process of a training step, ours and PyTorch's, on the same weights (bitsandbytes gets the 4-bit ones, PyTorch alone what they
+// decode to): the most memory it ever holds, and its first loss. The memory of @qvac/llm-llamacpp beside it, on weights of its own.
 import { join } from "node:path";
-import { saveWeights } from "@qlora/transformer";
 import type { CaseGroup, Measured } from "../case.js";
 import { peakMemory } from "../child.js";
-import { scratchFolder } from "../leaving.js";
 import { notQuick, qvacMemory, qvacName } from "../qvac.js";
 import { describe, modelConfig, randomModel } from "../random-model.js";
-import { rank, type StepShape, stepShapes } from "../step.js";
-import { torchCommand, torchName } from "../torch.js";
+import { type StepShape, stepShapes } from "../step.js";
+import { type Base, torchMemory, torchNames } from "../torch.js";
 
 /** Sums in another order, and attention with another exponential. */
 const LOSS_ERROR = 1e-3;
@@ -19,8 +17,8 @@ export const memory: CaseGroup = {
     for (const shape of quick ? stepShapes.slice(1, 2) : stepShapes) {
       const title = `${describe(shape)}, ${shape.batch} × ${shape.seq} tokens`;
       if (!wanted.test(title)) continue;
-      let both: ReturnType<typeof measureBoth> | undefined;
-      const measured = () => (both ??= measureBoth(shape, threads));
+      let all: ReturnType<typeof measureAll> | undefined;
+      const measured = () => (all ??= measureAll(shape, threads, quick ? ["f32"] : ["nf4", "f32"]));
       yield {
         name: "training step memory",
         shape: title,
@@ -29,12 +27,19 @@ export const memory: CaseGroup = {
           const value = own.bytes / 1e6;
           const qvac = await (quick ? notQuick.unavailable! : qvacMemory(shape));
           const peers = [
-            peerMemory(torchName, typeof torch === "string" ? torch : torch.bytes),
-            peerMemory(qvacName, qvac),
+            ...torch.map(({ name, found }) => peerFigure(name, typeof found === "string" ? found : found.bytes / 1e6)),
+            peerFigure(qvacName, typeof qvac === "string" ? qvac : qvac / 1e6),
           ];
-          if (typeof torch === "string") return { value, unit: "MB", peers };
-          const holds = own.bytes <= 0.6 * torch.bytes;
-          return { value, unit: "MB", peers, verdict: { claim: "at most 60 % of PyTorch's", holds } };
+          const least = Math.min(
+            ...torch.map(({ found }) => (typeof found === "string" ? Number.POSITIVE_INFINITY : found.bytes)),
+          );
+          if (least === Number.POSITIVE_INFINITY) return { value, unit: "MB", peers };
+          return {
+            value,
+            unit: "MB",
+            peers,
+            verdict: { claim: "at most 60 % of PyTorch's", holds: own.bytes <= 0.6 * least },
+          };
         },
       };
       yield {
@@ -43,37 +48,32 @@ export const memory: CaseGroup = {
         async measure(): Promise<Measured> {
           const { own, torch } = await measured();
           const value = own.ready.loss as number;
-          if (typeof torch === "string")
-            return { value, unit: "nats", peers: [{ name: torchName, value: null, unavailable: torch }] };
-          const theirs = torch.ready.loss as number;
-          return {
-            value,
-            unit: "nats",
-            peers: [{ name: torchName, value: theirs }],
-            verdict: { claim: `PyTorch's within ${LOSS_ERROR}`, holds: Math.abs(value - theirs) <= LOSS_ERROR },
-          };
+          const peers = torch.map(({ name, found }) =>
+            peerFigure(name, typeof found === "string" ? found : (found.ready.loss as number)),
+          );
+          const losses = peers.flatMap(({ value }) => (value === null ? [] : [value]));
+          if (losses.length === 0) return { value, unit: "nats", peers };
+          const holds = losses.every((loss) => Math.abs(value - loss) <= LOSS_ERROR);
+          return { value, unit: "nats", peers, verdict: { claim: `PyTorch's within ${LOSS_ERROR}`, holds } };
         },
       };
     }
   },
 };
 
-/** `found`: bytes, or why there are none. */
-function peerMemory(name: string, found: number | string) {
-  return typeof found === "string" ? { name, value: null, unavailable: found } : { name, value: found / 1e6 };
+/** `found`: a figure, or why there is none. */
+function peerFigure(name: string, found: number | string) {
+  return typeof found === "string" ? { name, value: null, unavailable: found } : { name, value: found };
 }
 
-async function measureBoth(shape: StepShape, threads: number) {
+async function measureAll(shape: StepShape, threads: number, bases: readonly Base[]) {
   const script = join(import.meta.dirname, "step-process.js");
   const own = await peakMemory([process.execPath, script], { ...shape, threads }, 1);
-  const command = torchCommand();
-  if (typeof command === "string") return { own, torch: command };
-  const folder = scratchFolder();
-  try {
-    const weights = join(folder.path, "model.safetensors");
-    saveWeights(randomModel(modelConfig(shape, shape.seq), 0), weights, "F32");
-    return { own, torch: await peakMemory(command, { ...shape, rank, threads, weights }, 1) };
-  } finally {
-    folder.remove();
-  }
+  const torch = [];
+  for (const base of bases)
+    torch.push({
+      name: torchNames[base],
+      found: await torchMemory(base, shape, () => randomModel(modelConfig(shape, shape.seq), 0)),
+    });
+  return { own, torch };
 }

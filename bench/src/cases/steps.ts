@@ -1,5 +1,5 @@
 // Whole training steps (adapters of rank 64 on every linear layer, checkpointing, AdamW), random weights in NF4.
-// Beside PyTorch + PEFT on f32 base weights, where QLORA_PYTHON has them: it has nothing to dequantise, so it is the harder peer.
+// Beside PyTorch + PEFT, where QLORA_PYTHON has them: with bitsandbytes, and on f32 base weights, where there is nothing to dequantise.
 // And beside @qvac/llm-llamacpp, the one peer of JavaScript's that trains on a CPU, where QLORA_PEERS has it.
 import { sequenceBatch, trainables } from "@qlora/transformer";
 import type { Case, CaseGroup } from "../case.js";
@@ -54,8 +54,12 @@ export const steps: CaseGroup = {
           },
           roles,
         },
-        peers:
-          compute === "f32" ? [torchPeer(shape), quick ? notQuick : qvacPeer(shape)] : quick ? [] : [torchPeer(shape)],
+        peers: [
+          ...(quick ? (compute === "f32" ? (["f32"] as const) : []) : (["nf4", "f32"] as const)).map((base) =>
+            torchPeer(base, shape, model),
+          ),
+          ...(compute === "f32" ? [quick ? notQuick : qvacPeer(shape)] : []),
+        ],
         slow: shape.hidden !== 1024,
       });
       yield make("training step", "f32");

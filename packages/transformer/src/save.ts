@@ -249,7 +249,10 @@ export function quantizeModel(
   return { before, after: statSync(join(to, "model.safetensors")).size };
 }
 
-/** config.json's `quantization_config` as transformers writes it for a bitsandbytes 4-bit model. */
+/**
+ * config.json's `quantization_config` as transformers writes it for a bitsandbytes 4-bit model, but for `llm_int8_threshold`: transformers
+ * takes no integer there, and JSON has no other 6 in JavaScript. It holds for 8 bits only.
+ */
 function quantizationConfig(dtype: string, codebook: string, doubleQuant: boolean): Record<string, unknown> {
   return {
     _load_in_4bit: true,
@@ -261,7 +264,6 @@ function quantizationConfig(dtype: string, codebook: string, doubleQuant: boolea
     llm_int8_enable_fp32_cpu_offload: false,
     llm_int8_has_fp16_weight: false,
     llm_int8_skip_modules: null,
-    llm_int8_threshold: 6.0,
     load_in_4bit: true,
     load_in_8bit: false,
     quant_method: "bitsandbytes",
