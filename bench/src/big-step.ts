@@ -20,6 +20,7 @@ function bigStep(dir: string, tokens: number, compute: string): BigStep {
     mapWeights: true,
     compute,
     optimizerMemory: 256,
+    activationMemory: 0,
     maxLength: tokens,
   });
   const process0 = process.memoryUsage().rss;
@@ -29,7 +30,7 @@ function bigStep(dir: string, tokens: number, compute: string): BigStep {
   const parameters = trainables(model);
   const { total: own, mapped } = estimateMemory({ model: model.config, config, tokens, process: process0 });
   using optimizer = makeOptimizer(parameters, config, join(dir, "optimizer.pages"));
-  const runner = new Runner(model, { tokens, targets: tokens - 1, longest: tokens });
+  const runner = new Runner(model, { tokens, targets: tokens - 1, longest: tokens, activationMemory: 0 });
   const loaded = performance.now();
 
   const ids = Int32Array.from({ length: tokens }, (_, i) => (i * 7919) % model.config.vocabSize);

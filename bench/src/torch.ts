@@ -20,7 +20,7 @@ const available = new Map<Base, boolean>();
 function torchCommand(base: Base): string[] | string {
   const python = process.env.QLORA_PYTHON;
   if (!available.has(base))
-    available.set(base, python !== undefined && spawnSync(python, ["-c", `import ${modules[base]}`]).status === 0);
+    available.set(base, Boolean(python) && spawnSync(python!, ["-c", `import ${modules[base]}`]).status === 0);
   return python && available.get(base) ? [python, script] : `QLORA_PYTHON names no Python with ${modules[base]}`;
 }
 

@@ -1,11 +1,11 @@
 // Whole training steps (adapters of rank 64 on every linear layer, checkpointing, AdamW), random weights in NF4.
 // Beside PyTorch + PEFT, where QLORA_PYTHON has them: with bitsandbytes, and on f32 base weights, where there is nothing to dequantise.
 // And beside @qvac/llm-llamacpp, the one peer of JavaScript's that trains on a CPU, where QLORA_PEERS has it.
-import { sequenceBatch, trainables } from "@qlora/transformer";
+import { defaultActivationMemory, keptBlocks, sequenceBatch, tokensTogether, trainables } from "@qlora/transformer";
 import type { Case, CaseGroup } from "../case.js";
 import { notQuick, qvacPeer } from "../qvac.js";
 import { describe, linearWeights, roleNames } from "../random-model.js";
-import { stepShapes, trainingStep } from "../step.js";
+import { rank, stepShapes, trainingStep } from "../step.js";
 import { torchPeer } from "../torch.js";
 
 export const steps: CaseGroup = {
@@ -19,9 +19,10 @@ export const steps: CaseGroup = {
       const { config } = model;
       const tokens = shape.batch * shape.seq;
       const one = sequenceBatch(batch.ids.subarray(0, shape.seq));
-      // What is executed: forward and dX of every weight, recomputation of all blocks but the last (and of no down projection);
+      // What is executed: forward and dX of every weight, recomputation of the blocks that are not kept (and of no down projection);
       // the adapters' products likewise, and their gradients; attention forward, recomputed and backward; the head both ways.
-      const again = (config.layers - 1) / config.layers;
+      const kept = keptBlocks(config, tokensTogether("cpu", tokens, shape.seq), 7 * rank, defaultActivationMemory);
+      const again = 1 - kept / config.layers;
       const down = config.layers * shape.hidden * shape.ffn;
       const adapters = trainables(model).reduce((sum, { data }) => sum + data.length, 0);
       const pairs = shape.layers * shape.batch * (shape.seq ** 2 / 2) * shape.hidden;

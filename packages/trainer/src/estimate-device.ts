@@ -63,7 +63,7 @@ export function estimateDeviceMemory(input: DeviceEstimateInput): DeviceEstimate
     },
     trainedPart(trained, rank),
     { name: "block inputs", bytes: layers * t * d * 2, note: `${t} tokens × ${layers} layers` },
-    activationsPart(kept, config.gradientCheckpointing ? 1 : layers),
+    activationsPart(kept, config.gradientCheckpointing ? 1 : layers, layers),
     {
       name: "scratch",
       bytes: scratch + decoded,

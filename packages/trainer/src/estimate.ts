@@ -1,6 +1,9 @@
 // What a run will need, part by part, before anything is loaded.
 import { resolveTargets } from "@qlora/lora";
 import {
+  activationBytes,
+  defaultActivationMemory,
+  keptBlocks,
   type LinearKey,
   leastMapped,
   linearKeys,
@@ -24,7 +27,7 @@ type Config = Pick<
   TrainConfig,
   "method" | "precision" | "blockSize" | "doubleQuant" | "loraR" | "loraDropout" | "optimizer" | "gradientCheckpointing"
 > &
-  Partial<Pick<TrainConfig, "loraTargetModules" | "optimizerMemory" | "mapWeights">>;
+  Partial<Pick<TrainConfig, "loraTargetModules" | "optimizerMemory" | "activationMemory" | "mapWeights">>;
 
 export interface EstimateInput {
   model: ModelConfig;
@@ -66,7 +69,10 @@ export function estimateMemory(input: EstimateInput): MemoryEstimate {
     ? Math.min(state, (config.optimizerMemory ?? 4096) * 2 ** 20)
     : state;
 
-  const kept = t * (3 * d + 2 * qWidth + 2 * kvWidth + 3 * f + heads + 2 + 7 * rank) * 4;
+  const ranks = full ? 0 : rank * adaptedKeys(model, config, input.adapted).filter(({ layers }) => layers > 0).length;
+  const activationMemory =
+    config.activationMemory === undefined ? defaultActivationMemory : config.activationMemory * 2 ** 20;
+  const blocks = config.gradientCheckpointing ? keptBlocks(model, t, ranks, activationMemory) : layers;
   const widest = config.loraDropout > 0 && !full ? Math.max(d, f, qWidth) : 0;
   const scratch = t * (3 * d + f + 2 * qWidth + 2 * kvWidth + widest + (full ? 0 : 3 * rank)) * 4;
   const decoded = precision === "int8" ? Math.max(...linearKeys.map((key) => product(linearShape(model, key)))) * 4 : 0;
@@ -90,7 +96,7 @@ export function estimateMemory(input: EstimateInput): MemoryEstimate {
           : config.optimizer,
     },
     { name: "block inputs", bytes: layers * t * d * 4, note: `${t} tokens × ${layers} layers` },
-    activationsPart(kept, config.gradientCheckpointing ? 1 : layers),
+    activationsPart(activationBytes(model, t, ranks), blocks, layers),
     {
       name: "scratch",
       bytes: scratch + decoded,
@@ -128,10 +134,10 @@ export const trainedPart = (elements: number, rank: number) =>
     : { name: "gradients", bytes: elements * 4, note: "f32" };
 
 /** Activations that the backward pass needs, of as many blocks as keep them at once. */
-export const activationsPart = (ofABlock: number, blocks: number) => ({
+export const activationsPart = (ofABlock: number, blocks: number, layers: number) => ({
   name: "activations",
   bytes: ofABlock * blocks,
-  note: blocks === 1 ? "of one block" : "of every block",
+  note: blocks === layers ? "of every block" : blocks === 1 ? "of one block" : `of ${blocks} blocks`,
 });
 
 /** Rows of logits that exist at once. */

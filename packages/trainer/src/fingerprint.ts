@@ -64,7 +64,10 @@ export function fingerprint(
   };
   for (const key of free) delete configuration[key];
   const { forward, recompute } = computePasses(config);
-  if (forward === recompute) delete configuration.gradientCheckpointing; // what is recomputed is what was kept, to the bit
+  if (forward === recompute) {
+    delete configuration.gradientCheckpointing; // what is recomputed is what was kept, to the bit
+    delete configuration.activationMemory;
+  }
   const data = createHash("sha256");
   for (const examples of [training, heldOut]) {
     data.update(Uint32Array.of(examples.length));

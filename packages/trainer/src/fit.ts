@@ -38,7 +38,8 @@ type Change = Partial<TrainConfig>;
 /** Changes that need less memory, those that leave the result alone first: nearest to what was asked for. */
 export function* lighter(config: TrainConfig, mappable: boolean): Generator<Change, void, void> {
   if (mappable && config.device === "cpu" && !config.mapWeights) yield { mapWeights: true };
-  if (!config.gradientCheckpointing) yield { gradientCheckpointing: true };
+  if (!config.gradientCheckpointing) yield { gradientCheckpointing: true, activationMemory: 0 };
+  else if (config.device === "cpu" && config.activationMemory > 0) yield { activationMemory: 0 };
   for (let [size, passes] = [config.batchSize, config.gradientAccumulation]; size > 1; ) {
     const half = Math.ceil(size / 2);
     [size, passes] = [half, Math.ceil((passes * size) / half)];

@@ -66,6 +66,7 @@ export class Run {
       tokens: order.largestPass,
       targets: order.largestTargets,
       longest: order.longest,
+      ...(config.device === "cpu" ? { activationMemory: config.activationMemory * 2 ** 20 } : {}),
       decodeBlocks: onDevice?.decodeBlocks ?? false,
     });
     this.schedule = makeSchedule(config, order.steps);

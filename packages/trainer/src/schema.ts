@@ -1,5 +1,5 @@
 // The one description of a training run: types, defaults, help, YAML keys and flags all come from here.
-import type { Compute } from "@qlora/transformer";
+import { type Compute, defaultActivationMemory } from "@qlora/transformer";
 import { z } from "zod";
 import { byteSizePattern } from "./byte-size.js";
 
@@ -113,6 +113,11 @@ export const trainSchema = z.strictObject({
   epochs: z.number().positive().default(1).describe("passes over the data, where max_steps is not given"),
   groupByLength: z.boolean().default(true).describe("sequences of similar length (in tokens) go together"),
   gradientCheckpointing: z.boolean().default(true).describe("keep one activation per block and recompute the rest"),
+  activationMemory: z
+    .number()
+    .nonnegative()
+    .default(defaultActivationMemory / 2 ** 20)
+    .describe("MiB of activations that are kept all the same, beside those of one block (CPU)"),
   seed: count().default(42).describe("seed of initialisation, order and dropout"),
 
   dataFormat: z

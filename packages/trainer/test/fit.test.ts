@@ -81,11 +81,11 @@ describe("a run that does not fit memory", () => {
   test("is refused with the knobs that would make it fit, those that keep the result first", () => {
     const message = refusal({ batchSize: 128, gradientAccumulation: 2, gradientCheckpointing: false }, 40);
     expect(message).toMatch(
-      /^the run needs \d+ MiB of memory at its peak, \d+ MiB are available\. Any of these makes it fit, the nearest first: gradient_checkpointing true; batch_size \d+ with gradient_accumulation \d+/,
+      /^the run needs \d+ MiB of memory at its peak, \d+ MiB are available\. Any of these makes it fit, the nearest first: gradient_checkpointing true with activation_memory 0; batch_size \d+ with gradient_accumulation \d+/,
     );
   });
   test("names the largest batch that fits", () => {
-    const message = refusal({ batchSize: 32, gradientAccumulation: 1 }, 4);
+    const message = refusal({ batchSize: 32, gradientAccumulation: 1 }, 12);
     expect(message).toMatch(/batch_size 16 with gradient_accumulation 2/);
   });
   test("names several together where no single one does", () => {
@@ -93,10 +93,12 @@ describe("a run that does not fit memory", () => {
       { batchSize: 128, gradientAccumulation: 1, gradientCheckpointing: false, method: "full" },
       140,
     );
-    expect(message).toMatch(/Together these make it fit: gradient_checkpointing true with batch_size/);
+    expect(message).toMatch(
+      /Together these make it fit: gradient_checkpointing true with activation_memory 0 with batch_size/,
+    );
   });
   test("weights stay in their file where that is enough", () => {
-    const message = refusal({ method: "lora", loraR: 4, batchSize: 64 }, 4);
+    const message = refusal({ method: "lora", loraR: 4, batchSize: 64 }, 12);
     expect(message).toMatch(/Any of these makes it fit, the nearest first: map_weights true;/);
   });
   test("says so where none helps", () => {

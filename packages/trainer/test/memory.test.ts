@@ -14,7 +14,7 @@ const shapes = {
 
 const configurations: [keyof typeof shapes, Partial<TrainOptions>][] = [
   ["small", {}],
-  ["middle", { batchSize: 16 }],
+  ["middle", { batchSize: 16, activationMemory: 0 }],
   ["middle", { method: "full", learningRate: 1e-4 }],
   ["middle", { method: "lora", precision: "f32", loraR: 8, optimizer: "adamw-8bit" }],
   ["wide", {}],
@@ -22,7 +22,7 @@ const configurations: [keyof typeof shapes, Partial<TrainOptions>][] = [
   ["wide", { loraR: 128, loraDropout: 0, optimizerMemory: 8 }],
   ["wide", { gradientCheckpointing: false, batchSize: 32, loraR: 16 }],
   ["wide", { loraR: 4, loraTargetModules: "q_proj,v_proj", batchSize: 4 }],
-  ["deep", { batchSize: 32 }],
+  ["deep", { batchSize: 32, activationMemory: 24 }],
   ["deep", { method: "lora", precision: "bf16", gradientCheckpointing: false, batchSize: 16 }],
   ["deep", { precision: "fp4", doubleQuant: false, loraR: 32, optimizer: "adamw-8bit" }],
   ["deep", { precision: "int8", loraR: 16 }],

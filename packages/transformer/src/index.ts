@@ -2,6 +2,7 @@
 export { type Batch, countTargets, sequenceBatch } from "./batch.js";
 export { blockBackward, blockForward, type Layout } from "./block.js";
 export { type CacheType, cacheTypes, type LayerCache } from "./cache.js";
+export { activationBytes, defaultActivationMemory, keptBlocks } from "./checkpointing.js";
 export { type ModelConfig, parseModelConfig, type RopeScaling, readModelConfig } from "./config.js";
 export { type Device, type DeviceName, findDevice, placeAdapter, toHost, zero } from "./device.js";
 export { ModelError, type ModelErrorCode } from "./error.js";

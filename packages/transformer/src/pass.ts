@@ -2,10 +2,11 @@
 import * as kernels from "@qlora/kernels";
 import { type Batch, type BatchPart, splitBatch } from "./batch.js";
 import { blockBackward, blockForward, type Layout, normBackward, normForward } from "./block.js";
+import { defaultActivationMemory, keptBlocks } from "./checkpointing.js";
 import { DecodedLayers } from "./decoded.js";
 import { type Device, type Floats, type Ints, toHost, zero } from "./device.js";
 import type { Dropout } from "./linear.js";
-import type { Layer, Model } from "./model.js";
+import { type Layer, linearKeys, type Model } from "./model.js";
 import { accumulateGradient, matmul, matmulTransposed } from "./weight.js";
 import { Workspace } from "./workspace.js";
 
@@ -23,7 +24,7 @@ export function tokensTogether(device: Device, tokens: number, longest: number):
 export interface PassOptions {
   /** The gradient is that of `gradientScale`·Σ nll; 1/(targets of the effective batch) makes it the mean's. */
   gradientScale: number;
-  /** Keep only each block's input and recompute the rest in the backward pass. Default true. */
+  /** Keep each block's input, and the rest only as far as `activationMemory` goes; recompute it elsewhere. False keeps all. Default true. */
   checkpointing?: boolean;
   dropout?: Dropout;
 }
@@ -40,6 +41,11 @@ export interface RunnerOptions {
   targets?: number;
   longest?: number;
   /**
+   * Bytes of activations that are kept beside those of one block, in place of being recomputed. Default 256 MiB on the CPU, none on a
+   * device.
+   */
+  activationMemory?: number;
+  /**
    * On a device, keep the 4-bit weights of one block decoded from its recomputation to its backward: two decodings a step in
    * place of three, the same bits, 2 bytes a weight of a block more memory. Default false.
    */
@@ -51,14 +57,16 @@ export class Runner implements Disposable {
   private readonly scratch: Workspace;
   private readonly keeps: Workspace[] = [];
   private readonly largest: { tokens: number; targets: number };
+  private readonly activationMemory: number;
   private readonly decoded: DecodedLayers | undefined;
 
   constructor(
     readonly model: Model,
-    { tokens = 0, targets = 0, longest = 0, decodeBlocks = false }: RunnerOptions = {},
+    { tokens = 0, targets = 0, longest = 0, activationMemory, decodeBlocks = false }: RunnerOptions = {},
   ) {
     const together = tokensTogether(model.device, tokens, longest);
     this.largest = { tokens: together, targets: Math.min(targets, together) };
+    this.activationMemory = activationMemory ?? (model.device === "cpu" ? defaultActivationMemory : 0);
     this.scratch = new Workspace(model.device);
     if (decodeBlocks) this.decoded = new DecodedLayers(this.scratch);
   }
@@ -134,8 +142,11 @@ export class Runner implements Disposable {
     const d = model.config.hiddenSize;
     const { ids, hidden, layout } = this.embed(batch);
     const t = layout.tokens;
+    // The first blocks have a place of their own for their activations, the others share one, where those of the last are still there.
+    const last = model.layers.length - 1;
+    const shared = checkpointing ? this.kept(t) - 1 : last;
     const at = (layer: number) => ({
-      keep: this.keep(checkpointing ? 0 : layer),
+      keep: this.keep(Math.min(layer, shared)),
       scratch,
       ...(dropout ? { dropout: { ...dropout, layer, token: start } } : {}),
     });
@@ -150,12 +161,11 @@ export class Runner implements Disposable {
     yield;
     const gradient = scratch.activations("gradient", t * d);
     const losses = this.head(batch, hidden, gradient, gradientScale);
-    for (let i = model.layers.length - 1; i >= 0; i--) {
+    for (let i = last; i >= 0; i--) {
       yield;
       const [layer, input] = [this.block(model.layers[i]!, t), inputs[i]!];
       const options = at(i);
-      const intact = !checkpointing || i === model.layers.length - 1; // the last block's activations are still there
-      if (!intact) blockForward(model, layer, input, null, layout, options);
+      if (i >= shared && i < last) blockForward(model, layer, input, null, layout, options);
       blockBackward(model, layer, input, gradient, layout, options);
     }
     const { embedding } = model;
@@ -171,6 +181,14 @@ export class Runner implements Disposable {
 
   private block(layer: Layer, tokens: number): Layer {
     return this.decoded?.of(layer, tokens) ?? layer;
+  }
+
+  /** Blocks that keep their activations in passes of up to `tokens` tokens, or as many as were announced. */
+  private kept(tokens: number): number {
+    const { config, layers } = this.model;
+    const ranksOf = (layer: Layer) => linearKeys.reduce((sum, key) => sum + (layer[key].adapter?.r ?? 0), 0);
+    const ranks = Math.max(...layers.map(ranksOf));
+    return keptBlocks(config, Math.max(tokens, this.largest.tokens), ranks, this.activationMemory);
   }
 
   private keep(index: number): Workspace {

@@ -21,6 +21,7 @@ const {
   optimizerMemory,
   gpuMemory,
   gradientCheckpointing,
+  activationMemory,
 } = trainSchema.shape;
 
 export const estimateCommand = command({
@@ -43,6 +44,7 @@ export const estimateCommand = command({
     optimizerMemory,
     gpuMemory,
     gradientCheckpointing,
+    activationMemory,
     device: z.enum(["cpu", "cuda"]).default("cpu").describe("whose memory"),
     json: z.boolean().default(false).describe("one JSON object on stdout"),
   }),
