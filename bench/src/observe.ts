@@ -29,7 +29,8 @@ export function observe(roles: ReadonlyMap<unknown, string>, seen: (call: Call) 
         const result = original(...args);
         const seconds = now() - began;
         const known = args.find((argument) => roles.has(argument));
-        const name = operation === "product4" ? (args[0] ? "matmulTransposed" : "matmul") : operation;
+        const name =
+          operation === "product4" ? (args[0] ? "matmulTransposed" : "matmul") : operation.replace("Int8", "");
         seen({ operation: name, role: roles.get(known), seconds, ...workOf(args) });
         return result;
       };

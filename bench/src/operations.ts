@@ -44,6 +44,8 @@ export const operations: Record<string, Record<string, (args: Arguments) => Work
   kernels: {
     matmul: product,
     matmulTransposed: product,
+    matmulInt8: (args) => ({ ...product(args), int8: true }),
+    matmulTransposedInt8: (args) => ({ ...product(args), int8: true }),
     matmulGradWeight: product,
     attention([heads, , headDim, , cuQ, cuK, ...arrays]) {
       return { flops: 4 * heads * headDim * pairs(cuQ, cuK), bytes: sizes(...arrays) };

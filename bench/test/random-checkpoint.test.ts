@@ -1,11 +1,12 @@
-// The streamed checkpoint is one that loads, with weights that are random and of the right size.
+// Checkpoints that are written for the bench load: the streamed one, with weights that are random and of the right size, and a model in memory.
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dequantize } from "@qlora/nf4";
-import { hostTensor, isMappable, loadModel, Runner, sequenceBatch } from "@qlora/transformer";
+import { hostTensor, isMappable, loadModel, type Model, Runner, sequenceBatch } from "@qlora/transformer";
 import { afterAll, expect, test } from "vitest";
-import { writeRandomCheckpoint } from "../src/random-checkpoint.js";
+import { saveFourBits, writeRandomCheckpoint } from "../src/random-checkpoint.js";
+import { modelConfig, randomModel } from "../src/random-model.js";
 
 const dir = mkdtempSync(join(tmpdir(), "random-checkpoint-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -33,4 +34,13 @@ test("loads, mapped too; near normal weights of variance 1/k, others in every la
   expect(weights[0]).not.toEqual(weights[1]);
   const { nll, targets } = new Runner(model).loss(sequenceBatch([1, 2, 3, 4, 5, 6, 7, 8]));
   expect(Math.abs(nll / targets / Math.log(1000) - 1)).toBeLessThan(0.2);
+});
+
+test("a model in memory, saved in bitsandbytes' layout, is the same model", () => {
+  const shape = { hidden: 128, layers: 2, ffn: 192, heads: 4, vocab: 500 };
+  const model = randomModel(modelConfig(shape, 64), 0);
+  const saved = mkdtempSync(join(dir, "saved-"));
+  saveFourBits(model, shape, saved);
+  const loss = (model: Model) => new Runner(model).loss(sequenceBatch([1, 2, 3, 4, 5, 6, 7, 8]));
+  expect(loss(loadModel(saved))).toEqual(loss(model));
 });

@@ -17,7 +17,7 @@ import { torchProduct } from "../torch.js";
 const [n, k] = [4096, 4096];
 /** Sums of 4096 products in f32 against sums in another order. */
 const F32_ERROR = 2e-6;
-/** Activations in int8 (README of @qlora/nf4). */
+/** Activations in int8 (READMEs of @qlora/nf4 and @qlora/kernels). */
 const INT8_ERROR = 0.012;
 
 export const products: CaseGroup = {
@@ -29,6 +29,8 @@ export const products: CaseGroup = {
     "nf4 matmulTransposed int8",
     "f32 matmul",
     "f32 matmulTransposed",
+    "f32 matmul int8",
+    "f32 matmulTransposed int8",
   ],
   make({ quick, threads }) {
     const copies = 12; // 12 × 8.7 MB in 4 bits
@@ -81,24 +83,30 @@ export const products: CaseGroup = {
         };
       };
       cases.push(quantized(false, "f32"), quantized(true, "f32"), quantized(false, "int8"), quantized(true, "int8"));
-      const dense = (transposed: boolean): Case => ({
-        name: transposed ? "f32 matmulTransposed" : "f32 matmul",
-        shape,
-        unit: "GFLOP/s",
-        work: flops,
-        ceiling: { name: "fma", work: flops },
-        check() {
-          // Against the other direction: xᵀ·(W·v) both ways.
-          (transposed ? denseTransposed : denseMatmul)(x, f32[0]!, y, { m, n, k });
-          native.openBlas(threads);
-          if (!blas) return;
-          native.sgemm(transposed, m, n, k, x, f32[0]!, reference);
-          expectClose(y, reference, F32_ERROR, `dense ${shape}`);
-        },
-        run: () => (transposed ? denseTransposed : denseMatmul)(x, next(f32), y, { m, n, k }),
-        peers: peers(transposed),
-      });
-      cases.push(dense(false), dense(true));
+      const dense = (transposed: boolean, compute: "f32" | "int8"): Case => {
+        const product = transposed ? denseTransposed : denseMatmul;
+        const run = (w: Float32Array, compute: "f32" | "int8") => product(x, w, y, { m, n, k, compute });
+        const name = `f32 ${transposed ? "matmulTransposed" : "matmul"}${compute === "int8" ? " int8" : ""}`;
+        return {
+          name,
+          shape,
+          unit: "GFLOP/s",
+          work: flops,
+          ceiling: { name: compute === "int8" ? "int8" : "fma", work: flops },
+          check() {
+            if (compute === "int8") product(x, f32[0]!, reference, { m, n, k });
+            else if (blas) native.sgemm(transposed, m, n, k, x, f32[0]!, reference);
+            else return;
+            run(f32[0]!, compute);
+            expectClose(y, reference, compute === "int8" ? INT8_ERROR : F32_ERROR, `${name} ${shape}`);
+          },
+          run: () => run(next(f32), compute),
+          peers:
+            compute === "f32" ? peers(transposed) : [{ name: "its own f32 mode", run: () => run(next(f32), "f32") }],
+          slow: compute === "int8",
+        };
+      };
+      cases.push(dense(false, "f32"), dense(true, "f32"), dense(false, "int8"), dense(true, "int8"));
     }
     return cases;
   },

@@ -3,7 +3,7 @@
 #pragma once
 #include <cstdint>
 
-#include "qlora/gemm_plan.h"
+#include "qlora/int8.h"
 #include "qlora/simd.h"
 
 namespace qlora {
@@ -19,6 +19,7 @@ struct Matmul {
   int64_t m, n, k;
   float alpha;
   bool accumulate;         // add to out instead of overwriting it
+  bool int8;               // both operands in 8 bits (qlora/gemm_int8.h); forward and transposed
   const float* left;       // x, dy, dy
   const float* right;      // w, w, x; null when w is bf16
   const uint16_t* right16; // w in bf16 (forward and transposed)
@@ -31,6 +32,10 @@ void matmul(const Matmul&);
 struct MatmulKernels {
   // One block of the product.
   void (*block)(const Matmul&, const GemmPlan&, const Block&, float* scratch);
+  // The same in 8 bits, and a row of the left operand for it: dwords8 a group.
+  void (*block8)(const Matmul&, const GemmPlan&, const Block&, const int32_t* left, float* scratch);
+  void (*quantize_row)(const float*, int64_t depth, bool interleaved, int32_t* out);
+  int64_t dwords8;
   // Columns begin … end of a forward product with m ≤ gemv_rows.
   void (*gemv)(const Matmul&, int64_t begin, int64_t end);
 };

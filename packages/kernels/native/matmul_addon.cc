@@ -5,7 +5,7 @@
 namespace {
 
 // (m, n, k, alpha, accumulate, left, right, out)
-template <qlora::Product product>
+template <qlora::Product product, bool int8 = false>
 void run(const Napi::CallbackInfo& info) {
   using qlora::Product;
   qlora::Args args(info);
@@ -13,7 +13,7 @@ void run(const Napi::CallbackInfo& info) {
   const float alpha = float(args.number("alpha"));
   const bool accumulate = args.flag("accumulate");
   const uint64_t mk = args.product(m, k, "m × k"), mn = args.product(m, n, "m × n"), nk = args.product(n, k, "n × k");
-  qlora::Matmul p{product, m, n, k, alpha, accumulate, nullptr, nullptr, nullptr, nullptr};
+  qlora::Matmul p{product, m, n, k, alpha, accumulate, int8, nullptr, nullptr, nullptr, nullptr};
   if constexpr (product == Product::forward) p.left = args.array<float>("x", mk);
   else p.left = args.array<float>("dy", mn);
   if constexpr (product == Product::grad_weight) p.right = args.array<float>("x", mk);
@@ -30,5 +30,7 @@ void run(const Napi::CallbackInfo& info) {
 void export_matmul(Napi::Env env, Napi::Object exports) {
   exports["matmul"] = Napi::Function::New(env, run<qlora::Product::forward>);
   exports["matmulTransposed"] = Napi::Function::New(env, run<qlora::Product::transposed>);
+  exports["matmulInt8"] = Napi::Function::New(env, run<qlora::Product::forward, true>);
+  exports["matmulTransposedInt8"] = Napi::Function::New(env, run<qlora::Product::transposed, true>);
   exports["matmulGradWeight"] = Napi::Function::New(env, run<qlora::Product::grad_weight>);
 }

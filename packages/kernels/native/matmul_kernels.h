@@ -1,22 +1,36 @@
 // matmul_kernels.h: one block of a dense product, and few rows of one, compiled once per instruction set.
 #pragma once
 #include "matmul.h"
-#include "qlora/gemm.h"
+#include "qlora/gemm_int8.h"
 
 namespace qlora::QLORA_SIMD {
+
+// f(panel) with the weights as the product wants them.
+template <class F>
+void with_panel(const Matmul& p, const F& f) {
+  if (p.product == Product::forward) {
+    if (p.right) f(Transposed<float>{p.right, p.k});
+    else f(Transposed<uint16_t>{p.right16, p.k});
+  } else {
+    if (p.right) f(Natural<float>{p.right, p.k});
+    else f(Natural<uint16_t>{p.right16, p.k});
+  }
+}
 
 inline void matmul_block(const Matmul& p, const GemmPlan& plan, const Block& block, float* scratch) {
   const bool across = p.product == Product::grad_weight;
   const Left left{p.left, p.product == Product::forward ? p.k : p.n, across};
   const Target y{p.out, plan.cols, p.alpha, p.accumulate};
-  const auto run = [&](const auto& panel) { gemm_block(plan, block, left, panel, y, scratch); };
-  if (p.product == Product::forward) {
-    if (p.right) run(Transposed<float>{p.right, p.k});
-    else run(Transposed<uint16_t>{p.right16, p.k});
-  } else {
-    if (p.right) run(Natural<float>{p.right, p.k});
-    else run(Natural<uint16_t>{p.right16, p.k});
-  }
+  with_panel(p, [&](const auto& panel) { gemm_block(plan, block, left, panel, y, scratch); });
+}
+
+// The same in 8 bits with the arithmetic A.
+template <class A>
+void matmul_block8(const Matmul& p, const GemmPlan& plan, const Block& block, const int32_t* left, float* scratch) {
+  const Target y{p.out, plan.cols, p.alpha, p.accumulate};
+  with_panel(p, [&]<class Panel>(const Panel& panel) {
+    gemm_block8<A>(plan, block, left, Rounded<A, Panel>{panel, plan.depth}, y, scratch);
+  });
 }
 
 // y[m, n … n + R) (+)= alpha · x · wᵀ, M rows of x: weights are read once and go nowhere else. Lanes along k.
@@ -67,6 +81,7 @@ inline void gemv(const Matmul& p, int64_t begin, int64_t end) {
   else run(p.right16);
 }
 
-inline constexpr MatmulKernels matmul_kernels{matmul_block, gemv};
+template <class A>
+inline constexpr MatmulKernels matmul_kernels{matmul_block, matmul_block8<A>, A::quantize, A::dwords, gemv};
 
 }  // namespace qlora::QLORA_SIMD

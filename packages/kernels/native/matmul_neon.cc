@@ -3,5 +3,5 @@
 
 namespace {
 [[maybe_unused]] const bool registered =
-    qlora::tables<qlora::MatmulKernels>.add(qlora::Simd::neon, &qlora::neon::matmul_kernels);
+    qlora::tables<qlora::MatmulKernels>.add(qlora::Simd::neon, &qlora::neon::matmul_kernels<qlora::neon::Portable8>);
 }

@@ -3,5 +3,5 @@
 
 namespace {
 [[maybe_unused]] const bool registered =
-    qlora::tables<qlora::MatmulKernels>.add(qlora::Simd::scalar, &qlora::scalar::matmul_kernels);
+    qlora::tables<qlora::MatmulKernels>.add(qlora::Simd::scalar, &qlora::scalar::matmul_kernels<qlora::scalar::Portable8>);
 }

@@ -9,6 +9,30 @@ function matmulSizes(m: number, n: number, k: number): { mk: number; mn: number;
   return { mk: product(m, k, "m × k"), mn: product(m, n, "m × n"), nk: product(n, k, "n × k") };
 }
 
+function forward(product: typeof reference.matmul): Native["matmul"] {
+  return (m, n, k, alpha, accumulate, x, w, y) => {
+    const { mk, mn, nk } = matmulSizes(m, n, k);
+    numbers({ alpha });
+    flags({ accumulate });
+    floats({ x }, mk);
+    weights({ w }, nk);
+    floats({ y }, mn);
+    product(x, w, y, { m, n, k, alpha, accumulate });
+  };
+}
+
+function transposed(product: typeof reference.matmulTransposed): Native["matmulTransposed"] {
+  return (m, n, k, alpha, accumulate, dy, w, dx) => {
+    const { mk, mn, nk } = matmulSizes(m, n, k);
+    numbers({ alpha });
+    flags({ accumulate });
+    floats({ dy }, mn);
+    weights({ w }, nk);
+    floats({ dx }, mk);
+    product(dy, w, dx, { m, n, k, alpha, accumulate });
+  };
+}
+
 /** Elements of the arrays of attention. */
 function attentionSizes(heads: number, kvHeads: number, headDim: number, cuQ: Int32Array, cuK: Int32Array) {
   sizes({ heads, kvHeads, headDim });
@@ -51,24 +75,10 @@ export const fallback: Native = {
     if (name !== "typescript") throw new RangeError(`simd: ${name} is not available here`);
   },
 
-  matmul(m, n, k, alpha, accumulate, x, w, y) {
-    const { mk, mn, nk } = matmulSizes(m, n, k);
-    numbers({ alpha });
-    flags({ accumulate });
-    floats({ x }, mk);
-    weights({ w }, nk);
-    floats({ y }, mn);
-    reference.matmul(x, w, y, { m, n, k, alpha, accumulate });
-  },
-  matmulTransposed(m, n, k, alpha, accumulate, dy, w, dx) {
-    const { mk, mn, nk } = matmulSizes(m, n, k);
-    numbers({ alpha });
-    flags({ accumulate });
-    floats({ dy }, mn);
-    weights({ w }, nk);
-    floats({ dx }, mk);
-    reference.matmulTransposed(dy, w, dx, { m, n, k, alpha, accumulate });
-  },
+  matmul: forward(reference.matmul),
+  matmulInt8: forward(reference.matmulInt8),
+  matmulTransposed: transposed(reference.matmulTransposed),
+  matmulTransposedInt8: transposed(reference.matmulTransposedInt8),
   matmulGradWeight(m, n, k, alpha, accumulate, dy, x, dw) {
     const { mk, mn, nk } = matmulSizes(m, n, k);
     numbers({ alpha });

@@ -35,6 +35,59 @@ export function matmulTransposed(dy: Float32Array, w: Weights, dx: Float32Array,
     }
 }
 
+const group = 64;
+const { abs, fround } = Math;
+
+/** The operands of gemm_int8.h: integers of a group, at these places, and their scale; rounding is to nearest even. */
+function eight(value: (i: number) => number, count: number): { q: number[]; scale: number } {
+  const values = Array.from({ length: count }, (_, i) => value(i));
+  const largest = values.some(Number.isNaN) ? Number.NaN : values.reduce((most, v) => Math.max(most, abs(v)), 0);
+  const inverse = largest > 0 ? fround(127 / largest) : 0;
+  const q = values.map((v) => fround(fround(v * inverse) + 12582912) - 12582912);
+  return { q, scale: fround(largest / 127) };
+}
+
+/** out [m, columns] (+)= alpha · left [m, depth] · b, both in 8 bits; b[i, c] = w[at(i, c)] */
+function productInt8(
+  left: Float32Array,
+  w: Weights,
+  out: Float32Array,
+  {
+    m,
+    depth,
+    columns,
+    alpha = 1,
+    accumulate = false,
+  }: { m: number; depth: number; columns: number; alpha?: number | undefined; accumulate?: boolean | undefined },
+  at: (i: number, c: number) => number,
+): void {
+  const sums = new Float32Array(m * columns);
+  for (let begin = 0; begin < depth; begin += group) {
+    const count = Math.min(group, depth - begin);
+    const rows = Array.from({ length: m }, (_, i) => eight((j) => left[i * depth + begin + j]!, count));
+    for (let c = 0; c < columns; c++) {
+      const b = eight((j) => weight(w, at(begin + j, c)), count);
+      for (const [i, a] of rows.entries()) {
+        const sum = a.q.reduce((sum, q, j) => sum + q * b.q[j]!, 0);
+        sums[i * columns + c]! += fround(sum * a.scale) * b.scale;
+      }
+    }
+  }
+  for (let i = 0; i < sums.length; i++) out[i] = (accumulate ? out[i]! : 0) + alpha * sums[i]!;
+}
+
+/** `matmul` with both operands in 8 bits. */
+export function matmulInt8(x: Float32Array, w: Weights, y: Float32Array, options: MatmulOptions): void {
+  const { m, n, k, alpha, accumulate } = options;
+  productInt8(x, w, y, { m, depth: k, columns: n, alpha, accumulate }, (i, c) => c * k + i);
+}
+
+/** `matmulTransposed` with both operands in 8 bits. */
+export function matmulTransposedInt8(dy: Float32Array, w: Weights, dx: Float32Array, options: MatmulOptions): void {
+  const { m, n, k, alpha, accumulate } = options;
+  productInt8(dy, w, dx, { m, depth: n, columns: k, alpha, accumulate }, (i, c) => i * k + c);
+}
+
 /** dw [n, k] (+)= alpha · dy [m, n]ᵀ · x [m, k] */
 export function matmulGradWeight(dy: Float32Array, x: Float32Array, dw: Float32Array, options: MatmulOptions): void {
   const { m, n, k, alpha = 1, accumulate = true } = options;

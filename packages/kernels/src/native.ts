@@ -65,6 +65,9 @@ export interface Operations<F, I, H, W> {
 
 /** The addon: its operations on typed arrays, and under `cuda` those on a GPU's arrays. */
 export interface Native extends Addon, Operations<Float32Array, Int32Array, Uint16Array, Float32Array | Uint16Array> {
+  /** `matmul` and `matmulTransposed` with both operands in 8 bits. */
+  matmulInt8: this["matmul"];
+  matmulTransposedInt8: this["matmulTransposed"];
   simd(): string;
   setSimd(name: string): void;
   simds(): string[];

@@ -5,7 +5,7 @@ import type { RopeTables } from "./rope.js";
 
 export { attention, attentionBackward } from "./attention_reference.js";
 export { dropout, philox } from "./dropout_reference.js";
-export { matmul, matmulGradWeight, matmulTransposed } from "./matmul_reference.js";
+export { matmul, matmulGradWeight, matmulInt8, matmulTransposed, matmulTransposedInt8 } from "./matmul_reference.js";
 
 export type Floats = Float32Array | Float64Array;
 

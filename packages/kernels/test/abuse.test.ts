@@ -11,8 +11,10 @@ function calls(size: "small" | "large"): Calls {
     for (const operation of operations) operation.call(kernels, operation.arrays(operation[size]), operation[size]);
     const [m, n, k] = size === "small" ? [2, 3, 5] : [70, 130, 300];
     const array = (length: number) => new Float32Array(length).fill(0.5);
-    kernels.matmul(array(m * k), array(n * k), array(m * n), { m, n, k });
-    kernels.matmulTransposed(array(m * n), array(n * k), array(m * k), { m, n, k });
+    for (const compute of ["f32", "int8"] as const) {
+      kernels.matmul(array(m * k), array(n * k), array(m * n), { m, n, k, compute });
+      kernels.matmulTransposed(array(m * n), array(n * k), array(m * k), { m, n, k, compute });
+    }
     kernels.matmulGradWeight(array(m * n), array(m * k), array(n * k), { m, n, k });
   });
 }

@@ -157,6 +157,90 @@ describe.each(products)("$name", ({ run, oracle, sizes, bf16 }) => {
   });
 });
 
+const int8 = [
+  { name: "matmul", run: matmul, oracle: reference.matmulInt8, exact: reference.matmul },
+  {
+    name: "matmulTransposed",
+    run: matmulTransposed,
+    oracle: reference.matmulTransposedInt8,
+    exact: reference.matmulTransposed,
+  },
+] as { name: string; run: Product; oracle: Product; exact: Product }[];
+
+describe.each(int8)("$name in 8 bits", ({ name, run, oracle, exact }) => {
+  const sizes = products.find((product) => product.name === name)!.sizes;
+  const compute = "int8";
+
+  describe.each(native.simds())("%s", (simd) => {
+    it.each(shapes)("$m × $n × $k: the integers of the reference", (shape) => {
+      native.setSimd(simd);
+      for (const half of [false, true])
+        for (const alpha of [1, -0.5])
+          for (const accumulate of [false, true]) {
+            const { left, right, out } = operands(sizes, shape, half);
+            const expected = out.slice();
+            oracle(left, right, expected, { ...shape, alpha, accumulate });
+            run(left, right, out, { ...shape, alpha, accumulate, compute } as MatmulOptions);
+            expect(distance(out, expected)).toBeLessThan(1e-6);
+          }
+    });
+  });
+
+  it("is within 1 % of the exact product, within 2 % with 20 outlier channels of 20 times the size", () => {
+    const shape = { m: 128, n: 512, k: 1024 };
+    for (const [outliers, most] of [
+      [0, 0.01],
+      [20, 0.02],
+    ] as const) {
+      const { left, right, out } = operands(sizes, shape, false);
+      const depth = left.length / shape.m;
+      for (let i = 0; i < shape.m; i++) for (let j = 0; j < outliers; j++) left[i * depth + ((j * 37) % depth)]! *= 20;
+      const expected = out.slice();
+      exact(left, right, expected, shape);
+      run(left, right, out, { ...shape, compute } as MatmulOptions);
+      const error = distance(out, expected);
+      expect(error).toBeLessThan(most);
+      expect(error).toBeGreaterThan(1e-3); // it is in 8 bits
+    }
+  });
+
+  it("gives the same bits with any number of threads, also where the reduction is as long as a vocabulary", () => {
+    for (const shape of [
+      { m: 300, n: 500, k: 700 },
+      { m: 16, n: 16500, k: 90 },
+      { m: 50, n: 16500, k: 610 },
+    ]) {
+      const results = [1, 2, 3, 8].map((count) => {
+        native.setThreads(count);
+        const { left, right, out } = operands(sizes, shape, false);
+        run(left, right, out, { ...shape, accumulate: true, compute } as MatmulOptions);
+        return out;
+      });
+      for (const result of results) expect(distance(result, results[0]!)).toBe(0);
+    }
+  });
+
+  it("passes on what is not a number, in its row or column alone; zeros where there is nothing to sum", () => {
+    const shape = { m: 9, n: 70, k: 70 };
+    const { left, right, out } = operands(sizes, shape, false);
+    left[3 * 70 + 5] = Number.NaN;
+    run(left, right, out, { ...shape, compute } as MatmulOptions);
+    for (let i = 0; i < out.length; i++) expect(Number.isNaN(out[i]!)).toBe(Math.floor(i / 70) === 3);
+    run(left, right, out, { ...shape, [name === "matmul" ? "k" : "n"]: 0, compute } as MatmulOptions);
+    expect(out.every((v) => v === 0)).toBe(true);
+  });
+
+  it("says what it does not know", () => {
+    const { left, right, out } = operands(sizes, { m: 2, n: 3, k: 4 }, false);
+    const call =
+      (compute: unknown, x: unknown = left) =>
+      () =>
+        run(x as Float32Array, right, out, { m: 2, n: 3, k: 4, compute } as MatmulOptions);
+    expect(call("int4")).toThrow(/^compute must be "f32" or "int8", got "int4"$/);
+    expect(call("int8", left.subarray(1))).toThrow(/(x|dy) has \d+ elements, needs \d+/);
+  });
+});
+
 const weights: Weights = new Uint16Array([0x3f80, 0x4000]);
 it("reads bf16 weights exactly", () => {
   const y = new Float32Array(1);

@@ -2,4 +2,4 @@
 import { checkKernels } from "../../../vitest.native.js";
 import { simds } from "../src/index.js";
 
-checkKernels(import.meta.url, "matmul", 2000, simds());
+checkKernels(import.meta.url, "matmul", 3600, simds());

@@ -4,57 +4,15 @@
 //   forward   one scale holds down the group: w ≈ ws·wq, wq = round(S·level), ws = scale/S; S rounds the levels best
 //   backward  the scale varies down the group: v = round(level·scale·32767/t), t = max|scale|·max|level|, in 16 bits
 //             first; wq = (v·f + 2^14) >> 15, f the largest factor for which |wq| ≤ 127; ws = t/32767·2^15/f
-//   general   blocks that lie across groups, shifts: wq = round(w·127/t), t = max|w|, ws = t/127
+//   general   blocks that lie across groups, shifts: decoded and rounded (gemm_int8.h)
 #pragma once
 #include <algorithm>
 #include <cstdlib>
 
 #include "products_kernels.h"
+#include "qlora/gemm_int8.h"
 
 namespace qlora::QLORA_SIMD {
-
-// [16 steps][width][4 bytes]: the weights of 4 elements of the reduction as wq + 128, and ws [width]. Columns after the
-// last one and elements after the end are 128.
-struct Group8 {
-  uint8_t* bytes;
-  float* scales;
-  int width;
-};
-
-// The element of a group in byte `byte` of dword `step`; interleaved: as 8 codes lie in a dword, high nibbles then low
-// ones.
-inline int element(bool interleaved, int step, int byte) {
-  return interleaved ? step / 2 * 8 + byte * 2 + step % 2 : step * 4 + byte;
-}
-
-// Adding 1.5·2^23 rounds to an integer and leaves it in the low bits.
-inline vi round_to_int(vf v) { return (vi)(v + 12582912.0f) - 0x4b400000; }
-inline int round_to_int(float v) {
-  v += 12582912.0f;
-  int32_t bits;
-  std::memcpy(&bits, &v, 4);
-  return bits - 0x4b400000;
-}
-
-// The panel in f32, then rounded column by column.
-template <class Panel>
-void fill_general(const Panel& panel, int64_t k0, int n, int64_t col, int cols, const Group8& out) {
-  alignas(64) float w[int8_group * NR];
-  panel.fill(k0, n, col, cols, w);
-  std::memset(w + n * out.width, 0, size_t((int8_group - n) * out.width) * 4);
-  for (int c = 0; c < out.width; c += W) {
-    vf most{};
-    for (int i = 0; i < int8_group; ++i) most = max(most, abs(load(w + i * out.width + c)));
-    const vf inverse = most > 0 ? 127.0f / most : vf{};
-    store(out.scales + c, most / 127.0f);
-    for (int s = 0; s < 16; ++s) {
-      vu dword{};
-      for (int j = 0; j < 4; ++j)
-        dword |= (vu)(round_to_int(load(w + (4 * s + j) * out.width + c) * inverse) + 128) << (8 * j);
-      std::memcpy(out.bytes + (s * out.width + c) * 4, &dword, sizeof dword);
-    }
-  }
-}
 
 inline int code_at(const Weights4& w, int64_t n, int64_t k) {
   const int64_t i = n * w.k + k;
@@ -139,5 +97,11 @@ inline void fill_backward(const Weights4& w, int64_t k0, int64_t col, int cols, 
       out.bytes[(i / 4 * out.width + c) * 4 + i % 4] = uint8_t(((values[i] * factor + 16384) >> 15) + 128);
   }
 }
+
+// How an instruction set makes both kinds of groups.
+struct PortableGroups {
+  static constexpr auto forward = fill_forward;
+  static constexpr auto backward = fill_backward;
+};
 
 }  // namespace qlora::QLORA_SIMD

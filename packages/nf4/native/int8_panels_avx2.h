@@ -133,4 +133,9 @@ inline void fill_backward2(const Weights4& w, int64_t k0, int64_t col, int cols,
   }
 }
 
+struct Groups2 {
+  static constexpr auto forward = fill_forward2;
+  static constexpr auto backward = fill_backward2;
+};
+
 }  // namespace qlora::QLORA_SIMD

@@ -167,4 +167,9 @@ inline void fill_backward512(const Weights4& w, int64_t k0, int64_t col, int col
   }
 }
 
+struct Groups512 {
+  static constexpr auto forward = fill_forward512;
+  static constexpr auto backward = fill_backward512;
+};
+
 }  // namespace qlora::QLORA_SIMD

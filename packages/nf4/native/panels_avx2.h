@@ -7,16 +7,6 @@
 
 namespace qlora::QLORA_SIMD {
 
-inline __m256i load_bytes(const uint8_t* p) { return _mm256_loadu_si256((const __m256i*)p); }
-
-// The largest lane of bits of magnitudes.
-inline float largest_of(vi bits) {
-  int32_t most = bits[0];
-  for (int i = 1; i < W; ++i) most = std::max(most, bits[i]);
-  float largest;
-  std::memcpy(&largest, &most, 4);
-  return largest;
-}
 
 // Bytes 4i + j of each 128-bit lane to 4j + i: the same byte of four dwords side by side.
 inline __m256i group_bytes(__m256i v) {

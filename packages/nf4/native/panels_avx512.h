@@ -5,7 +5,6 @@
 
 namespace qlora::QLORA_SIMD {
 
-inline __m512i load_bytes(const uint8_t* p) { return _mm512_loadu_si512(p); }
 // The same, kept in a register: gcc would load it anew for every shift, and loads are what is scarce.
 inline __m512i load_codes(const uint8_t* p) {
   __m512i v = load_bytes(p);

@@ -13,8 +13,6 @@ namespace {
 // Down the rows of w, a panel of 48 columns would read 24 bytes of each cache line: wider, shorter blocks read whole
 // ones.
 constexpr Blocking row_layout{.few_chunk = 64, .few_panels = 11};
-constexpr Blocking int8_usual{.chunk = 512, .few_chunk = 384};
-constexpr Blocking int8_transposed{.chunk = 512, .few_panels = int8_columns / GemmPlan::panel};
 
 // Few rows of x: columns of y in tasks, the weights read once and never stored.
 void gemv(const ProductKernels& kernels, const Product4& p) {
@@ -48,14 +46,8 @@ void product8(const ProductKernels& kernels, Product4 p) {
   for (int i = 0; i < 16; ++i) p.w.level_max = std::max(p.w.level_max, std::fabs(p.w.levels[i]));
   p.int8 = !groups_fit(p.w) ? Int8::general : p.transposed ? Int8::backward : Int8::forward;
   const int64_t depth = p.transposed ? p.w.n : p.w.k, cols = p.transposed ? p.w.k : p.w.n;
-  const int64_t dwords = GemmPlan::ceil(depth, int8_group) * kernels.row8;
-  int32_t* const x = scratch<int32_t, 1>(p.m * dwords);
   const GemmPlan plan(p.m, depth, cols, p.transposed ? int8_transposed : int8_usual);
-  const int64_t rows = std::max<int64_t>(1, 16384 / depth);  // of x per task
-  parallel_if(plan.parallel, GemmPlan::ceil(p.m, rows), [&](int64_t i) {
-    for (int64_t r = i * rows; r < std::min(p.m, (i + 1) * rows); ++r)
-      kernels.quantize_row(p.x + r * depth, depth, p.int8 == Int8::forward, x + r * dwords);
-  });
+  const int32_t* const x = quantize_rows(plan, p.x, p.int8 == Int8::forward, kernels.row8, kernels.quantize_row);
   plan.run([&](const Block& block, float* scratch) { kernels.block8(p, plan, block, x, scratch); });
 }
 

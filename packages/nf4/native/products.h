@@ -5,7 +5,7 @@
 #pragma once
 #include <cstdint>
 
-#include "qlora/gemm_plan.h"
+#include "qlora/int8.h"
 #include "qlora/simd.h"
 
 namespace qlora {
@@ -54,11 +54,6 @@ struct Product4 {
 };
 
 void product4(Product4);
-
-// A row of x in 8 bits: for each group of 64 elements 16 dwords of 4 bytes, the scale, and -128 times the sum of the
-// bytes.
-constexpr int64_t int8_group = 64, int8_dwords = 18;
-constexpr int64_t int8_columns = 384;  // of a block at most
 
 // What each instruction set provides.
 struct ProductKernels {

@@ -47,7 +47,7 @@ export interface EstimateInput {
 }
 
 /** Elements of logits that exist at once (transformer's pass.ts). */
-const logitsChunk = 4 * 2 ** 20;
+const logitsChunk = 8 * 2 ** 20;
 /** What the process grows by whatever the model: compiled code, the heap's young generation, the threads' stacks and panels. */
 const overhead = 16 * 2 ** 20;
 

@@ -57,7 +57,7 @@ export const trainSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe("leave the weights in their file, paged in by the system; the file must hold them in this precision"),
-  compute: z.enum(["f32", "int8"]).default("f32").describe("arithmetic of products with 4-bit weights"),
+  compute: z.enum(["f32", "int8"]).default("f32").describe("arithmetic of products with frozen weights"),
   computeForward: z.enum(["f32", "int8"]).optional().describe("the same in the forward pass; default as compute"),
   computeRecompute: z
     .enum(["f32", "int8"])

@@ -38,7 +38,7 @@ export interface Model {
   device: Device;
   /** How the linear layers of the blocks are kept. */
   precision: Precision;
-  /** How products with 4-bit weights are computed, pass by pass. */
+  /** How products with frozen weights are computed, pass by pass. */
   compute: Compute;
   embedding: Linear;
   layers: Layer[];

@@ -7,11 +7,11 @@ import { DecodedLayers } from "./decoded.js";
 import { type Device, type Floats, type Ints, toHost, zero } from "./device.js";
 import type { Dropout } from "./linear.js";
 import { type Layer, linearKeys, type Model } from "./model.js";
-import { accumulateGradient, matmul, matmulTransposed } from "./weight.js";
+import { accumulateGradient, arithmetic, matmul, matmulTransposed } from "./weight.js";
 import { Workspace } from "./workspace.js";
 
 /** Most elements of logits that exist at once: the loss is computed over chunks of rows. */
-const LOGITS_CHUNK = 4 * 2 ** 20;
+const LOGITS_CHUNK = 8 * 2 ** 20;
 
 /**
  * Most tokens that go through the model together, of a pass of `tokens` whose longest sequence has `longest`. On the CPU these
@@ -109,7 +109,7 @@ export class Runner implements Disposable {
     const hidden = this.hidden(batch);
     const normed = normForward(model.norm, hidden, "final", t, model.config.normEps, scratch);
     const logits = scratch.f32("logits", t * model.config.vocabSize);
-    matmul(normed, model.head.weight, logits, t);
+    matmul(normed, model.head.weight, logits, t, { compute: arithmetic(model.compute, "forward") });
     return toHost(logits).slice();
   }
 
@@ -260,7 +260,7 @@ export class Runner implements Disposable {
       kernels.embedding(at, hidden, x, { m, d, vocab: t }); // the rows that have a target
       const normed = normForward(model.norm, x, "final", m, normEps, scratch);
       const logits = scratch.f32("logits", m * vocabSize);
-      matmul(normed, model.head.weight, logits, m);
+      matmul(normed, model.head.weight, logits, m, { compute: arithmetic(model.compute, "forward") });
       kernels.crossEntropy(logits, labels, nlls.subarray(start, start + m), {
         m,
         v: vocabSize,
@@ -269,7 +269,7 @@ export class Runner implements Disposable {
       });
       if (!gradient) continue;
       const dNormed = scratch.activations("head dn", m * d);
-      matmulTransposed(logits, model.head.weight, dNormed, m);
+      this.headBackward(logits, labels, dNormed, m, gradientScale);
       accumulateGradient(logits, normed, model.head.weight, m);
       const dx = scratch.activations("head dx", m * d);
       zero(dx);
@@ -278,6 +278,23 @@ export class Runner implements Disposable {
     }
     scratch.room = room;
     return { rows, nlls };
+  }
+
+  /**
+   * dx [m, hidden] = dlogits [m, vocab]·W. Of a group of 64 logits the target's −1 would be the scale in 8 bits, and most probabilities
+   * would be rounded to 0, always down: it is taken out there, and its row of W subtracted exactly.
+   */
+  private headBackward(dlogits: Floats, labels: Ints, dx: Floats, m: number, scale: number): void {
+    const { head, config } = this.model;
+    const [{ weight }, { hiddenSize: d, vocabSize: vocab }] = [head, config];
+    const compute = arithmetic(this.model.compute, "backward");
+    const apart = compute === "int8" && weight.kind === "dense" && !weight.grad && labels instanceof Int32Array;
+    if (apart) {
+      for (const [i, label] of labels.entries()) (dlogits as Float32Array)[i * vocab + label]! += scale;
+      kernels.embedding(labels, weight.data, dx, { m, d, vocab });
+      kernels.scale(dx, -scale, { n: m * d });
+    }
+    matmulTransposed(dlogits, weight, dx, m, { compute, accumulate: apart });
   }
 }
 

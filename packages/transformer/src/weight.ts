@@ -22,10 +22,10 @@ export type Weight =
       decoded?: DeviceArray;
     };
 
-/** How a product with 4-bit weights is computed: exactly in f32, or with activations in int8 (opt-in; a single row stays f32). */
+/** How a product with frozen weights is computed: exactly in f32, or in int8 (opt-in; a single row stays f32). */
 export type Arithmetic = "f32" | "int8";
 
-/** One arithmetic for all products with 4-bit weights, or one for each pass: forward, its recomputation, and dX. */
+/** One arithmetic for all products with frozen weights, the head's too, or one for each pass: forward, its recomputation, and dX. */
 export type Compute = Arithmetic | Record<"forward" | "recompute" | "backward", Arithmetic>;
 
 export function arithmetic(compute: Compute, pass: "forward" | "recompute" | "backward"): Arithmetic {
@@ -33,7 +33,7 @@ export function arithmetic(compute: Compute, pass: "forward" | "recompute" | "ba
 }
 
 export interface WeightProductOptions {
-  /** Of products with 4-bit weights on the CPU. Default "f32". */
+  /** Of products with frozen weights on the CPU. Default "f32". */
   compute?: Arithmetic;
   /** Add to what is there. Default false. */
   accumulate?: boolean;
@@ -45,7 +45,7 @@ export interface WeightProductOptions {
 export function matmul(x: Floats, w: Weight, y: Floats, m: number, options: WeightProductOptions = {}): void {
   const [input, out] = [rows(x, m, w.k), rows(y, m, w.n)];
   if (w.kind === "4bit") product(nf4.matmul, input, w, out, m, options);
-  else kernels.matmul(x, dense(w), y, { m, n: w.n, k: w.k, accumulate: options.accumulate ?? false });
+  else kernels.matmul(x, dense(w), y, sizes(w, m, options));
 }
 
 /** dx [m, k] = dy [m, n]·W. */
@@ -58,8 +58,17 @@ export function matmulTransposed(
 ): void {
   const [input, out] = [rows(dy, m, w.n), rows(dx, m, w.k)];
   if (w.kind === "4bit") product(nf4.matmulTransposed, input, w, out, m, options);
-  else kernels.matmulTransposed(dy, dense(w), dx, { m, n: w.n, k: w.k, accumulate: options.accumulate ?? false });
+  else kernels.matmulTransposed(dy, dense(w), dx, sizes(w, m, options));
 }
+
+/** Of a product with other than 4-bit weights; ones that train are multiplied exactly. */
+function sizes(w: Weight, m: number, { compute, accumulate = false }: WeightProductOptions) {
+  const frozen = w.kind === "8bit" || (w.kind === "dense" && !w.grad && ArrayBuffer.isView(w.data));
+  return { m, n: w.n, k: w.k, accumulate, compute: frozen ? forRows(m, compute) : ("f32" as const) };
+}
+
+/** int8 products are made for many rows; of one row f32 is the faster and the exact one. */
+const forRows = (m: number, compute: Arithmetic = "f32"): Arithmetic => (m === 1 ? "f32" : compute);
 
 /** A product with 4-bit weights, where they are. */
 function product(
@@ -68,15 +77,14 @@ function product(
   { data, n, k, decoded: dense }: Weight & { kind: "4bit" },
   out: Floats,
   m: number,
-  { compute = "f32", accumulate = false, scratch }: WeightProductOptions,
+  { compute, accumulate = false, scratch }: WeightProductOptions,
 ): void {
   if ("device" in data) {
     const decode = !dense && scratch && m >= nf4.denseRows(); // the product itself knows whether this device gains
     const room = decode ? { scratch: scratch.weight("weight", n * k) } : { dense };
     multiply(input as DeviceArray, data, { out: out as DeviceArray, accumulate, ...room });
   } else {
-    // int8 products are made for many rows; of one row f32 is the faster and the exact one.
-    multiply(input as Float32Array, data, { out: out as Float32Array, accumulate, compute: m === 1 ? "f32" : compute });
+    multiply(input as Float32Array, data, { out: out as Float32Array, accumulate, compute: forRows(m, compute) });
   }
 }
 

@@ -43,10 +43,12 @@ inline vf fma(vf a, vf b, vf c) { return (vf)_mm512_fmadd_ps((__m512)a, (__m512)
 inline vf sqrt(vf a) { return (vf)_mm512_sqrt_ps((__m512)a); }
 inline vf load_part(const float* p, int n) { return (vf)_mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p); }
 inline void store_part(float* p, vf v, int n) { _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), (__m512)v); }
+inline __m512i load_bytes(const uint8_t* p) { return _mm512_loadu_si512(p); }
 #else
 #if defined(__AVX2__)
 inline vf fma(vf a, vf b, vf c) { return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 inline vf sqrt(vf a) { return (vf)_mm256_sqrt_ps((__m256)a); }
+inline __m256i load_bytes(const uint8_t* p) { return _mm256_loadu_si256((const __m256i*)p); }
 #elif defined(__ARM_NEON)
 inline vf fma(vf a, vf b, vf c) { return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
 inline vf sqrt(vf a) { return (vf)vsqrtq_f32((float32x4_t)a); }
@@ -98,6 +100,15 @@ inline float reduce_max(vf v) {
   std::memcpy(t, &v, sizeof v);
   for (int i = 1; i < W; ++i) t[0] = t[i] > t[0] ? t[i] : t[0];
   return t[0];
+}
+
+// The largest of magnitudes that are given by their bits, in which a NaN exceeds every number.
+inline float largest_of(vi bits) {
+  int32_t most = bits[0];
+  for (int i = 1; i < W; ++i) most = bits[i] > most ? bits[i] : most;
+  float largest;
+  std::memcpy(&largest, &most, 4);
+  return largest;
 }
 
 // e^x to about 2 ulp: x = n·ln2 + r, a degree-6 polynomial in r (Cephes expf), 0 below -87.3, +inf above 88.7.

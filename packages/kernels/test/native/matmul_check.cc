@@ -21,7 +21,7 @@ static std::unique_ptr<float[]> floats(int64_t n) {
 }
 
 static std::vector<float> run(const char* set, Product product, int64_t m, int64_t n, int64_t k, bool half,
-                              bool accumulate) {
+                              bool accumulate, bool int8) {
   random_bits.seed(7);
   tables<MatmulKernels>.choose(set);
   const int64_t mk = m * k, mn = m * n, nk = n * k;
@@ -30,7 +30,7 @@ static std::vector<float> run(const char* set, Product product, int64_t m, int64
   const auto left = floats(forward ? mk : mn), right = floats(gradient ? mk : nk), out = floats(length);
   std::unique_ptr<uint16_t[]> words(new uint16_t[size_t(nk)]);
   for (int64_t i = 0; i < nk; ++i) words[size_t(i)] = uint16_t(0x3f00 + random_bits() % 256);
-  matmul({product, m, n, k, 0.5f, accumulate, left.get(), half ? nullptr : right.get(), half ? words.get() : nullptr,
+  matmul({product, m, n, k, 0.5f, accumulate, int8, left.get(), half ? nullptr : right.get(), half ? words.get() : nullptr,
           out.get()});
   return {out.get(), out.get() + length};
 }
@@ -43,10 +43,11 @@ int main(int, char** argv) {
       for (const int64_t n : {1, 3, 16, 49, 130})
         for (const int64_t k : {1, 7, 48, 131, 400})
           for (const bool half : {false, true})
-            for (const bool accumulate : {false, true}) {
-              if (half && product == Product::grad_weight) continue;
-              const auto a = run("scalar", product, m, n, k, half, accumulate);
-              const auto b = run(argv[1], product, m, n, k, half, accumulate);
+            for (const int flags : {0, 1, 2, 3}) {
+              const bool accumulate = flags & 1, int8 = flags & 2;
+              if ((half || int8) && product == Product::grad_weight) continue;
+              const auto a = run("scalar", product, m, n, k, half, accumulate, int8);
+              const auto b = run(argv[1], product, m, n, k, half, accumulate, int8);
               const int64_t terms = product == Product::forward ? k : product == Product::transposed ? n : m;
               double error = 0, norm = 0.01 * double(terms) * double(a.size());  // a single sum may cancel
               for (size_t i = 0; i < a.size(); ++i) {
@@ -56,7 +57,7 @@ int main(int, char** argv) {
               ++cases;
               if (!(std::sqrt(error / norm) < 1e-6)) {
                 std::printf("product %d, m %ld n %ld k %ld ", int(product), long(m), long(n), long(k));
-                std::printf("bf16 %d: %g\n", half, std::sqrt(error / norm));
+                std::printf("bf16 %d int8 %d: %g\n", half, int8, std::sqrt(error / norm));
                 return 1;
               }
             }

@@ -1,7 +1,6 @@
-// int8_avx512.h: int8_kernels.h with AVX-512, and where the processor has them, dot products of bytes (vpdpbusd).
+// gemm_int8_avx512.h: gemm_int8.h with AVX-512, and where the processor has them, dot products of bytes (vpdpbusd).
 #pragma once
-#include "int8_kernels.h"
-#include "int8_panels_avx512.h"
+#include "gemm_int8.h"
 
 namespace qlora::QLORA_SIMD {
 
@@ -36,10 +35,40 @@ inline void quantize_row512(const float* x, int64_t depth, bool interleaved, int
   }
 }
 
+// As round_group.
+inline void round_group512(const float* b, const Group8& out) {
+  alignas(64) static constexpr auto order = [] {
+    struct { uint8_t at[64]; } o{};
+    for (int i = 0; i < 64; ++i) o.at[i] = uint8_t(i % 4 * 4 + i % 16 / 4);
+    return o;
+  }();
+  const __m512i magnitude = _mm512_set1_epi32(0x7fffffff), transposed = load_bytes(order.at), sign = _mm512_set1_epi8(-128);
+  const int64_t width = out.width;
+  for (int c = 0; c < width; c += 16) {
+    __m512i bits[4]{};
+    for (int i = 0; i < int8_group; i += 4)
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j)
+        bits[j] = _mm512_max_epi32(bits[j], _mm512_and_si512(_mm512_loadu_si512(b + (i + j) * width + c), magnitude));
+    const vf most = (vf)_mm512_max_epi32(_mm512_max_epi32(bits[0], bits[1]), _mm512_max_epi32(bits[2], bits[3]));
+    const vf inverse = most > 0 ? 127.0f / most : vf{};
+    store(out.scales + c, most / 127.0f);
+    const float* p = b + c;
+    uint8_t* o = out.bytes + 4 * c;
+    for (int s = 0; s < 16; ++s, p += 4 * width, o += 4 * width) {
+      __m512i q[4];
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) q[j] = _mm512_cvtps_epi32((__m512)(load(p + j * width) * inverse));
+      const __m512i all = _mm512_packs_epi16(_mm512_packs_epi32(q[0], q[1]), _mm512_packs_epi32(q[2], q[3]));
+      _mm512_storeu_si512(o, _mm512_xor_si512(_mm512_shuffle_epi8(all, transposed), sign));
+    }
+  }
+}
+
 struct Vnni8 {
   static constexpr int64_t dwords = int8_dwords;
-  static constexpr auto forward = fill_forward512;
-  static constexpr auto backward = fill_backward512;
+  static constexpr auto quantize = quantize_row512;
+  static constexpr auto round = round_group512;
 
   // M × V registers of integers; the sums in f32 stay in the nearest cache.
   template <int M, int V>

@@ -1,8 +1,7 @@
-// int8_avx2.h: int8_kernels.h with AVX2: bytes widened to 16 bits on the way, products in pairs (vpmaddwd). Pairs of
-// bytes (vpmaddubsw) would not fit 16 bits here without a sign for every product.
+// gemm_int8_avx2.h: gemm_int8.h with AVX2: bytes widened to 16 bits on the way, products in pairs (vpmaddwd). Pairs of bytes
+// (vpmaddubsw) would not fit 16 bits here without a sign for every product.
 #pragma once
-#include "int8_kernels.h"
-#include "int8_panels_avx2.h"
+#include "gemm_int8.h"
 
 namespace qlora::QLORA_SIMD {
 
@@ -39,8 +38,8 @@ inline void quantize_row2(const float* x, int64_t depth, bool interleaved, int32
 
 struct Words8 {
   static constexpr int64_t dwords = 34;
-  static constexpr auto forward = fill_forward2;
-  static constexpr auto backward = fill_backward2;
+  static constexpr auto quantize = quantize_row2;
+  static constexpr auto round = round_group;
 
   // M × V registers of integers; the sums in f32 stay in the nearest cache.
   template <int M, int V>
