@@ -5,6 +5,7 @@ import { readFileSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import type { BigStep } from "./big-step.js";
 import { scratchFolder, whenLeaving } from "./leaving.js";
+import { progress } from "./progress.js";
 import { writeRandomCheckpoint } from "./random-checkpoint.js";
 import type { Shape } from "./random-model.js";
 
@@ -36,10 +37,8 @@ export async function* trainBigModel(
   const { path: dir, remove } = scratchFolder();
   try {
     refuseFullDisk(dir, shape);
-    writeRandomCheckpoint(dir, shape, (bytes) =>
-      process.stderr.write(`\r  writing random weights: ${(bytes / 1e9).toFixed(1)} GB`),
-    );
-    process.stderr.write(`\r${" ".repeat(50)}\r`);
+    writeRandomCheckpoint(dir, shape, (bytes) => progress(`  writing random weights: ${(bytes / 1e9).toFixed(1)} GB`));
+    progress();
     for (const compute of computes) yield { compute, ...(await watch(dir, tokens, compute, threads)) };
   } finally {
     remove();

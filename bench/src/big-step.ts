@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { accumulate, estimateMemory, makeOptimizer, makeTrainable, parseConfig } from "@qlora/trainer";
 import { loadModel, Runner, trainables } from "@qlora/transformer";
+import { progress } from "./progress.js";
 
 /** What the step took, in seconds and bytes. */
 export interface BigStep {
@@ -38,12 +39,12 @@ function bigStep(dir: string, tokens: number, compute: string): BigStep {
   const passes = accumulate(runner, [[{ ids, labels: ids, example: 0 }]], { checkpointing, dropout, seed, step: 0 });
   const blocks = 2 * model.config.layers + 1;
   let [done, next] = [0, passes.next()];
-  for (; !next.done; next = passes.next()) process.stderr.write(`\r  block ${++done}/${blocks}`);
+  for (; !next.done; next = passes.next()) progress(`  block ${++done}/${blocks}`);
   const computed = performance.now();
-  process.stderr.write("\r  optimiser        ");
+  progress("  optimiser");
   const { applied } = optimizer.step({ maxNorm: config.maxGradNorm });
   const stepped = performance.now();
-  process.stderr.write("\r                   \r");
+  progress();
 
   const loss = next.value.nll / next.value.targets;
   // Random weights know nothing: the loss is near that of guessing.

@@ -10,6 +10,7 @@ import { simd } from "@qlora/nf4";
 import { heldOutLoss, Trainer, type TrainOptions } from "@qlora/trainer";
 import { Runner } from "@qlora/transformer";
 import { scratchFolder } from "./leaving.js";
+import { progress } from "./progress.js";
 
 /** Everything but the seed, the arithmetic and the output. */
 interface Task {
@@ -78,7 +79,7 @@ async function train({ options }: Task, seed: number, compute: "f32" | "int8", d
   const trainer = new Trainer({ ...options, seed, compute, output, saveSteps: 0 });
   let own = Number.NaN;
   for await (const event of trainer.run()) {
-    if (event.type === "step") process.stderr.write(`\r  seed ${seed} ${compute}: step ${event.step}/${event.steps} `);
+    if (event.type === "step") progress(`  seed ${seed} ${compute}: step ${event.step}/${event.steps}`);
     if (event.type === "done") own = event.heldOut.after!;
   }
   rmSync(output, { recursive: true });
@@ -95,7 +96,7 @@ async function study(task: Task, first: number, seeds: number, dir: string) {
   for (let seed = first; seed < first + seeds; seed++) {
     const [f32, int8] = [await train(task, seed, "f32", dir), await train(task, seed, "int8", dir)];
     pairs.push({ seed, f32, int8 });
-    process.stderr.write(`\r${" ".repeat(40)}\r`);
+    progress();
     console.log(
       `  seed ${seed}: f32 ${f32.exact.toFixed(5)}, int8 ${int8.exact.toFixed(5)} (own ${int8.own.toFixed(5)})`,
     );

@@ -46,9 +46,8 @@ export function modelConfig(shape: Shape, maxPositions = 8192): ModelConfig {
 /** Every linear layer quantised from its own normal weights, one at a time; embedding and head in f32. */
 export function randomModel(config: ModelConfig, rank: number): Model {
   const { hiddenSize: d, vocabSize, headDim, maxPositions: positions } = config;
-  const one = new Float32Array(
-    Math.max(...linearKeys.map((key) => linearShape(config, key).reduce((a, b) => a * b, 1))),
-  );
+  const largest = Math.max(...linearKeys.map((key) => linearShape(config, key).reduce((a, b) => a * b, 1)));
+  const one = new Float32Array(Math.max(largest, vocabSize * d)); // the embedding's in the end, so that nothing is left over
   const linear = (layer: number, key: (typeof linearKeys)[number]): Linear => {
     const [n, k] = linearShape(config, key);
     const name = linearName(layer, key);
@@ -74,16 +73,16 @@ export function randomModel(config: ModelConfig, rank: number): Model {
       postAttentionNorm: norm(`model.layers.${i}.post_attention_layernorm`),
     };
   });
-  const dense = (name: string, seed: number): Linear => ({
+  const dense = (name: string, seed: number, data = new Float32Array(vocabSize * d)): Linear => ({
     name,
-    weight: { kind: "dense", n: vocabSize, k: d, data: normals(vocabSize * d, 0.02, seed) },
+    weight: { kind: "dense", n: vocabSize, k: d, data: normals(data.length, 0.02, seed, data) },
   });
   return {
     config,
     device: "cpu",
     precision: "nf4",
     compute: "f32",
-    embedding: dense("embedding", 5),
+    embedding: dense("embedding", 5, one.subarray(0, vocabSize * d)),
     layers,
     norm: norm("norm"),
     head: dense("head", 6),

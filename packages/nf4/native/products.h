@@ -39,7 +39,7 @@ constexpr int64_t tile_rows = 16, tile_columns = 8, tile_bytes = 64;
 // Row-major codes to tiles, and back where `tiled`.
 void retile4(bool tiled, int64_t n, int64_t k, const uint8_t* codes, uint8_t* out);
 
-// With activations in 8 bits (int8_kernels.h), how a group of 64 weights along the reduction is brought to 8 bits: in
+// With activations in 8 bits (qlora/gemm_int8.h), how a group of 64 weights along the reduction is brought to 8 bits: in
 // the first two ways by its codes alone, where a block holds whole groups of rows (forward) or of columns (backward).
 enum class Int8 { none, forward, backward, general };
 

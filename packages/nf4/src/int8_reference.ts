@@ -1,4 +1,4 @@
-// Products with activations in 8 bits, in plain TypeScript: the same integers as int8_kernels.h.
+// Products with activations in 8 bits, in plain TypeScript: the same integers as gemm_int8.h with the groups of int8_panels.h.
 //
 // Of every row of x and group of 64 along the reduction: x ≈ xs·xq, xs = max|x|/127, xq = round(x/xs). Of every group of weights
 // and column: w ≈ ws·wq with wq in −127 … 127. y = Σ groups (Σ xq·wq)·xs·ws. Rounding is to nearest even.

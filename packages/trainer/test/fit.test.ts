@@ -63,9 +63,9 @@ describe("availableMemory", () => {
 
 describe("a run that does not fit memory", () => {
   /** What a process of its own says, so that no test before this one counts as its memory. */
-  function refusal(options: Partial<TrainOptions>, over: number): string {
+  function refusal(options: Partial<TrainOptions>, over: number, vocab = 8000): string {
     const dir = folder();
-    makeModel(join(dir, "model"), { hidden: 256, intermediate: 704, layers: 4, heads: 4, kvHeads: 4, vocab: 8000 });
+    makeModel(join(dir, "model"), { hidden: 256, intermediate: 704, layers: 4, heads: 4, kvHeads: 4, vocab });
     makeData(join(dir, "data.jsonl"), 300);
     const all = tinyRun(dir, { loraR: 64, ...options });
     const { events } = trainProcess(all, { crashAfter: "memory " });
@@ -98,7 +98,7 @@ describe("a run that does not fit memory", () => {
     );
   });
   test("weights stay in their file where that is enough", () => {
-    const message = refusal({ method: "lora", loraR: 4, batchSize: 64 }, 12);
+    const message = refusal({ method: "lora", loraR: 4, batchSize: 64 }, 12, 32000);
     expect(message).toMatch(/Any of these makes it fit, the nearest first: map_weights true;/);
   });
   test("says so where none helps", () => {

@@ -10,8 +10,8 @@
 
 namespace qlora::QLORA_SIMD {
 
-// [16 steps][width][4 bytes]: the weights of 4 elements of the reduction as wq + 128, and ws [width]. Columns after the
-// last one and elements after the end are 128.
+// A group of b: [16 steps][width][4 bytes], 4 elements of the reduction as bq + 128, and bs [width]. Columns after the last
+// one and elements after the end are 128.
 struct Group8 {
   uint8_t* bytes;
   float* scales;
