@@ -31,7 +31,12 @@ function bigStep(dir: string, tokens: number, compute: string): BigStep {
   const parameters = trainables(model);
   const { total: own, mapped } = estimateMemory({ model: model.config, config, tokens, process: process0 });
   using optimizer = makeOptimizer(parameters, config, join(dir, "optimizer.pages"));
-  const runner = new Runner(model, { tokens, targets: tokens - 1, longest: tokens, activationMemory: 0 });
+  const runner = new Runner(model, {
+    tokens,
+    targets: tokens - 1,
+    longest: tokens,
+    activationMemory: config.activationMemory,
+  });
   const loaded = performance.now();
 
   const ids = Int32Array.from({ length: tokens }, (_, i) => (i * 7919) % model.config.vocabSize);

@@ -13,6 +13,8 @@ const script = join(import.meta.dirname, "../torch_peer.py");
 /** What holds the frozen weights: f32 tensors, or bitsandbytes in 4 bits. */
 export type Base = "f32" | "nf4";
 export const torchNames = { f32: "PyTorch + PEFT, f32 base", nf4: "PyTorch + PEFT + bitsandbytes" } as const;
+/** Those that are measured: bitsandbytes takes too long to start for `--quick`. */
+export const torchBases = (quick: boolean): Base[] => (quick ? ["f32"] : ["nf4", "f32"]);
 const modules = { f32: "torch, peft", nf4: "torch, peft, bitsandbytes" } as const;
 const available = new Map<Base, boolean>();
 

@@ -6,7 +6,7 @@ import { peakMemory } from "../child.js";
 import { notQuick, qvacMemory, qvacName } from "../qvac.js";
 import { describe, modelConfig, randomModel } from "../random-model.js";
 import { type StepShape, stepShapes } from "../step.js";
-import { type Base, torchMemory, torchNames } from "../torch.js";
+import { type Base, torchBases, torchMemory, torchNames } from "../torch.js";
 
 /** Sums in another order, and attention with another exponential. */
 const LOSS_ERROR = 1e-3;
@@ -18,7 +18,7 @@ export const memory: CaseGroup = {
       const title = `${describe(shape)}, ${shape.batch} × ${shape.seq} tokens`;
       if (!wanted.test(title)) continue;
       let all: ReturnType<typeof measureAll> | undefined;
-      const measured = () => (all ??= measureAll(shape, threads, quick ? ["f32"] : ["nf4", "f32"]));
+      const measured = () => (all ??= measureAll(shape, threads, torchBases(quick)));
       yield {
         name: "training step memory",
         shape: title,
@@ -26,20 +26,12 @@ export const memory: CaseGroup = {
           const { own, torch } = await measured();
           const value = own.bytes / 1e6;
           const qvac = await (quick ? notQuick.unavailable! : qvacMemory(shape));
-          const peers = [
-            ...torch.map(({ name, found }) => peerFigure(name, typeof found === "string" ? found : found.bytes / 1e6)),
-            peerFigure(qvacName, typeof qvac === "string" ? qvac : qvac / 1e6),
-          ];
-          const least = Math.min(
-            ...torch.map(({ found }) => (typeof found === "string" ? Number.POSITIVE_INFINITY : found.bytes)),
+          const peers = torch.map(({ name, found }) =>
+            peerFigure(name, typeof found === "string" ? found : found.bytes / 1e6),
           );
-          if (least === Number.POSITIVE_INFINITY) return { value, unit: "MB", peers };
-          return {
-            value,
-            unit: "MB",
-            peers,
-            verdict: { claim: "at most 60 % of PyTorch's", holds: own.bytes <= 0.6 * least },
-          };
+          const all = [...peers, peerFigure(qvacName, typeof qvac === "string" ? qvac : qvac / 1e6)];
+          const holds = (theirs: number) => value <= 0.6 * theirs;
+          return { value, unit: "MB", peers: all, ...verdict("at most 60 % of PyTorch's", peers, holds) };
         },
       };
       yield {
@@ -51,10 +43,8 @@ export const memory: CaseGroup = {
           const peers = torch.map(({ name, found }) =>
             peerFigure(name, typeof found === "string" ? found : (found.ready.loss as number)),
           );
-          const losses = peers.flatMap(({ value }) => (value === null ? [] : [value]));
-          if (losses.length === 0) return { value, unit: "nats", peers };
-          const holds = losses.every((loss) => Math.abs(value - loss) <= LOSS_ERROR);
-          return { value, unit: "nats", peers, verdict: { claim: `PyTorch's within ${LOSS_ERROR}`, holds } };
+          const holds = (theirs: number) => Math.abs(value - theirs) <= LOSS_ERROR;
+          return { value, unit: "nats", peers, ...verdict(`PyTorch's within ${LOSS_ERROR}`, peers, holds) };
         },
       };
     }
@@ -64,6 +54,12 @@ export const memory: CaseGroup = {
 /** `found`: a figure, or why there is none. */
 function peerFigure(name: string, found: number | string) {
   return typeof found === "string" ? { name, value: null, unavailable: found } : { name, value: found };
+}
+
+/** Whether the claim holds beside every peer that was measured; nothing where none was. */
+function verdict(claim: string, peers: { value: number | null }[], holds: (theirs: number) => boolean) {
+  const found = peers.flatMap(({ value }) => (value === null ? [] : [value]));
+  return found.length > 0 ? { verdict: { claim, holds: found.every(holds) } } : {};
 }
 
 async function measureAll(shape: StepShape, threads: number, bases: readonly Base[]) {

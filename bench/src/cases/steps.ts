@@ -6,7 +6,7 @@ import type { Case, CaseGroup } from "../case.js";
 import { notQuick, qvacPeer } from "../qvac.js";
 import { describe, linearWeights, roleNames } from "../random-model.js";
 import { rank, stepShapes, trainingStep } from "../step.js";
-import { torchPeer } from "../torch.js";
+import { torchBases, torchPeer } from "../torch.js";
 
 export const steps: CaseGroup = {
   names: ["training step", "training step int8"],
@@ -55,12 +55,13 @@ export const steps: CaseGroup = {
           },
           roles,
         },
-        peers: [
-          ...(quick ? (compute === "f32" ? (["f32"] as const) : []) : (["nf4", "f32"] as const)).map((base) =>
-            torchPeer(base, shape, model),
-          ),
-          ...(compute === "f32" ? [quick ? notQuick : qvacPeer(shape)] : []),
-        ],
+        peers:
+          quick && compute === "int8"
+            ? []
+            : [
+                ...torchBases(quick).map((base) => torchPeer(base, shape, model)),
+                ...(compute === "f32" ? [quick ? notQuick : qvacPeer(shape)] : []),
+              ],
         slow: shape.hidden !== 1024,
       });
       yield make("training step", "f32");

@@ -1,10 +1,9 @@
 // What a run will need of a GPU's memory, part by part, before anything is loaded; and how much of the optimiser's state stays there.
 import { denseRows } from "@qlora/nf4";
-import { linearKeys, linearShape } from "@qlora/transformer";
+import { linearKeys, linearShape, logitsRows } from "@qlora/transformer";
 import {
   activationsPart,
   type EstimateInput,
-  logitsRows,
   type MemoryEstimate,
   product,
   trainedPart,

@@ -9,6 +9,7 @@ import {
   linearKeys,
   linearName,
   linearShape,
+  logitsRows,
   type ModelConfig,
   type Precision,
   tokensTogether,
@@ -46,8 +47,6 @@ export interface EstimateInput {
   storedBytes?: 2 | 4;
 }
 
-/** Elements of logits that exist at once (transformer's pass.ts). */
-const logitsChunk = 8 * 2 ** 20;
 /** What the process grows by whatever the model: compiled code, the heap's young generation, the threads' stacks and panels. */
 const overhead = 16 * 2 ** 20;
 
@@ -139,10 +138,6 @@ export const activationsPart = (ofABlock: number, blocks: number, layers: number
   bytes: ofABlock * blocks,
   note: blocks === layers ? "of every block" : blocks === 1 ? "of one block" : `of ${blocks} blocks`,
 });
-
-/** Rows of logits that exist at once. */
-export const logitsRows = (targets: number, vocabSize: number) =>
-  Math.min(targets, Math.max(16, Math.floor(logitsChunk / vocabSize)));
 
 /** Elements that train, and the bytes of the optimiser's state for them. */
 export function trainedSizes({ model, config, adapted }: Pick<EstimateInput, "model" | "config" | "adapted">): {

@@ -28,7 +28,7 @@ export {
   trainables,
   trainEverything,
 } from "./model.js";
-export { type PassOptions, type PassResult, Runner, type RunnerOptions, tokensTogether } from "./pass.js";
+export { logitsRows, type PassOptions, type PassResult, Runner, type RunnerOptions, tokensTogether } from "./pass.js";
 export { type Candidate, candidates, type SamplingOptions, sample } from "./sample.js";
 export {
   copyCompanions,

@@ -10,8 +10,10 @@ import { type Layer, linearKeys, type Model } from "./model.js";
 import { accumulateGradient, arithmetic, matmul, matmulTransposed } from "./weight.js";
 import { Workspace } from "./workspace.js";
 
-/** Most elements of logits that exist at once: the loss is computed over chunks of rows. */
-const LOGITS_CHUNK = 8 * 2 ** 20;
+/** Rows of logits that exist at once of so many targets: the loss is computed over chunks of rows, of at most 8 Mi elements where rows are short enough. */
+export function logitsRows(targets: number, vocabSize: number): number {
+  return Math.min(targets, Math.max(16, Math.floor((8 * 2 ** 20) / vocabSize)));
+}
 
 /**
  * Most tokens that go through the model together, of a pass of `tokens` whose longest sequence has `longest`. On the CPU these
@@ -244,7 +246,7 @@ export class Runner implements Disposable {
     const t = batch.ids.length;
     const rows = Int32Array.from(batch.targets.keys()).filter((i) => batch.targets[i] !== -100);
     if (gradient) zero(gradient);
-    const chunk = Math.max(16, Math.floor(LOGITS_CHUNK / vocabSize));
+    const chunk = logitsRows(Number.POSITIVE_INFINITY, vocabSize);
     const { room } = scratch;
     const nlls = scratch.f32("nll", rows.length);
     for (let start = 0; start < rows.length; start += chunk) {
