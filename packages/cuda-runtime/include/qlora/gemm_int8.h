@@ -141,9 +141,8 @@ void gemm_block8(const GemmPlan& plan, const Block& block, const int32_t* x, Sou
         const Group8 out{bytes + (c * n + g * w) * int8_group, scales + c * n + g * w, w};
         source.fill((g0 + g) * int8_group, block.col + c, cols, out);
       }
-    Ahead ahead{};
-    if (const int64_t k = (g0 + n) * int8_group; g0 + n < groups)
-      ahead = source.ahead(k, std::min(plan.chunk, plan.depth - k), block.col, block.cols);
+    const bool last = g0 + n == groups;
+    Ahead ahead = ahead_of(source, plan, block, (g0 + n) * int8_group);
     const int64_t share = GemmPlan::ceil(ahead.lines(), row.count * GemmPlan::ceil(block.cols, NR));
     for (int64_t i = 0; i < row.count; ++i) {
       const int64_t r = row.begin(i), y_row = block.row + r;
@@ -153,7 +152,7 @@ void gemm_block8(const GemmPlan& plan, const Block& block, const int32_t* x, Sou
         const int columns = int(std::min<int64_t>(NR, block.cols - c));
         float* const s = sums + r * width + c;
         float* const to = y.data + y_row * y.stride + block.col + c;
-        const Sums out{g0 ? s : nullptr, g0 + n < groups ? s : nullptr, width, to, y.stride, y.alpha, y.accumulate};
+        const Sums out{g0 ? s : nullptr, last ? nullptr : s, width, to, y.stride, y.alpha, y.accumulate};
         const int32_t* const left = x + y_row * stride + g0 * A::dwords;
         const auto tile = A::tiles().at[m][(columns + W - 1) / W];
         tile(n, left, stride, bytes + c * n * int8_group, scales + c * n, columns, out);

@@ -15,6 +15,7 @@ namespace qlora {
 
 struct Block {
   int64_t row, rows, col, cols;
+  int64_t next_col = 0, next_cols = 0;  // of the block after this one, where they are others
 };
 
 // Reduction elements of a chunk at most and panels of b that are made at once, for few rows and for more. `shares` blocks for each
@@ -26,6 +27,7 @@ struct Blocking {
 
 struct GemmPlan {
   static constexpr int64_t panel = 48;    // columns: a multiple of every instruction set's tile width
+  static constexpr int64_t part = 16;     // columns: the parts of panels, where these would be too few
   static constexpr int64_t tile = 8;      // rows
   static constexpr int64_t few_rows = 48; // up to here the panels of b are few and stay in L1, beyond it four in L2
   static constexpr double serial = 1e6;   // operations below which a second thread costs more than it gives
@@ -33,6 +35,7 @@ struct GemmPlan {
   int64_t rows, depth, cols;
   int64_t chunk;                   // reduction elements per chunk, a multiple of 64
   int64_t row_blocks, col_blocks;  // blocks in each direction
+  int64_t unit;                    // blocks begin at multiples of so many columns
   int64_t max_rows, max_cols;      // of a block, rounded up to whole tiles and panels
   bool parallel;
 
@@ -43,29 +46,33 @@ struct GemmPlan {
     chunk = std::max<int64_t>(64, ceil(ceil(depth, chunks), 64) * 64);
     parallel = 2.0 * double(rows) * double(depth) * double(cols) > serial && Pool::instance().threads() > 1;
     const int64_t threads = parallel ? Pool::instance().threads() : 1;
-    const int64_t panels = ceil(cols, panel), tiles = ceil(rows, tile);
-    int64_t block_panels = few ? most.few_panels : most.panels, block_tiles = 64;
-    while (threads > 1 && ceil(panels, block_panels) * ceil(tiles, block_tiles) < most.shares * threads) {
-      if (block_panels > 2) block_panels = ceil(block_panels, 2);
+    const int64_t tiles = ceil(rows, tile);
+    int64_t width = (few ? most.few_panels : most.panels) * panel, block_tiles = 64;
+    while (threads > 1 && ceil(cols, width) * ceil(tiles, block_tiles) < most.shares * threads) {
+      if (width > 2 * panel) width = ceil(width / panel, 2) * panel;
+      else if (block_tiles > 16) block_tiles /= 2;
+      else if (width > 4 * part) width = 4 * part;
       else if (block_tiles > 8) block_tiles /= 2;
-      else if (block_panels > 1) block_panels = 1;
+      else if (width > 2 * part) width = 2 * part;
       else if (block_tiles > 1) block_tiles /= 2;
+      else if (width > part) width = part;
       else break;
     }
+    unit = width % panel ? part : panel;
     row_blocks = std::max<int64_t>(1, ceil(tiles, block_tiles));
-    col_blocks = std::max<int64_t>(1, ceil(panels, block_panels));
-    if (col_blocks > threads) col_blocks = std::min(panels, ceil(col_blocks, threads) * threads);  // even shares
+    col_blocks = std::max<int64_t>(1, ceil(cols, width));
+    const int64_t units = ceil(cols, unit);
+    if (col_blocks > threads) col_blocks = std::min(units, ceil(col_blocks, threads) * threads);  // even shares
     max_rows = ceil(tiles, row_blocks) * tile;
-    max_cols = ceil(panels, col_blocks) * panel;
+    max_cols = ceil(units, col_blocks) * unit;
   }
 
   int64_t blocks() const { return row_blocks * col_blocks; }
 
   Block block(int64_t i) const {
-    const int64_t r = i / col_blocks, c = i % col_blocks, tiles = ceil(rows, tile), panels = ceil(cols, panel);
+    const int64_t r = i / col_blocks, c = i % col_blocks, tiles = ceil(rows, tile), units = ceil(cols, unit);
     const int64_t row = tiles * r / row_blocks * tile, row_end = std::min(rows, tiles * (r + 1) / row_blocks * tile);
-    const int64_t col = panels * c / col_blocks * panel;
-    const int64_t col_end = std::min(cols, panels * (c + 1) / col_blocks * panel);
+    const int64_t col = units * c / col_blocks * unit, col_end = std::min(cols, units * (c + 1) / col_blocks * unit);
     return {row, row_end - row, col, col_end - col};
   }
 
@@ -75,7 +82,14 @@ struct GemmPlan {
   // compute(block, scratch) for every block.
   template <class F>
   void run(F&& compute) const {
-    const auto one = [&](int64_t i) { compute(block(i), scratch<float>(scratch_floats())); };
+    const auto one = [&](int64_t i) {
+      Block at = block(i);
+      if (col_blocks > 1 && i + 1 < blocks()) {
+        const Block next = block(i + 1);
+        at.next_col = next.col, at.next_cols = next.cols;
+      }
+      compute(at, scratch<float>(scratch_floats()));
+    };
     parallel_if(parallel, blocks(), one);
   }
 

@@ -1,6 +1,7 @@
 // pool.h: a fork-join thread pool. parallel_for(n, f) runs f(0) … f(n-1), each exactly once, and returns when all are done.
 // Which thread runs which index is unspecified, so kernels divide work by problem size alone and write disjoint outputs:
-// results then do not depend on the number of threads.
+// results then do not depend on the number of threads. Each begins with its own share of consecutive indices, the same from call
+// to call, so that what it wrote is read again by the same core; who is done helps the others.
 //
 // Calls from inside a task, or while another JS thread is using the pool, run in the caller: always correct, never a deadlock.
 //
@@ -21,7 +22,7 @@
 #endif
 
 namespace qlora {
-inline namespace pool1 {
+inline namespace pool2 {
 
 class QLORA_SHARED Pool {
  public:
@@ -47,7 +48,8 @@ class QLORA_SHARED Pool {
     for (auto& worker : workers_) worker.join();
     workers_.clear();
     stop_.store(false);
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+    shares_ = std::vector<Share>(size_t(threads));
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
   }
 
   template <class F>
@@ -58,16 +60,16 @@ class QLORA_SHARED Pool {
       for (int64_t i = 0; i < tasks; ++i) f(i);
       return;
     }
-    // Close the ticket before the job changes, so that a worker that read the old ticket cannot take an index of the new job.
-    const uint64_t epoch = (ticket_.load(std::memory_order_relaxed) >> 32) + 1;
-    ticket_.store(epoch << 32 | closed);
+    // Close the tickets before the job changes, so that a worker that read an old one cannot take an index of the new job.
+    epoch_ += 2;
+    for (Share& share : shares_) share.ticket.store(epoch_ << 32 | closed);
     function_.store(call, std::memory_order_relaxed);
     context_.store((void*)&f, std::memory_order_relaxed);
     tasks_.store(tasks, std::memory_order_relaxed);
     done_.store(0, std::memory_order_relaxed);
-    ticket_.store((epoch + 1) << 32);
+    for (Share& share : shares_) share.ticket.store((epoch_ + 1) << 32);
     wake();
-    take();
+    take(0);
     for (int spin = 0; done_.load(std::memory_order_acquire) != tasks; ++spin)
       if (spin < spins) pause(); else std::this_thread::yield();
   }
@@ -91,43 +93,56 @@ class QLORA_SHARED Pool {
     signal_.notify_all();
   }
 
-  // Takes indices of the current job until none is left.
-  void take() {
+  // Takes indices of the current job until none is left, of the share `own` first.
+  void take(size_t own) {
     inside() = true;
-    for (;;) {
-      uint64_t ticket = ticket_.load(std::memory_order_acquire);
-      const uint64_t index = ticket & 0xffffffffu;
-      auto function = function_.load(std::memory_order_relaxed);
-      void* context = context_.load(std::memory_order_relaxed);
-      if (index == closed || int64_t(index) >= tasks_.load(std::memory_order_relaxed)) break;
-      if (!ticket_.compare_exchange_strong(ticket, ticket + 1)) continue;
-      function(context, int64_t(index));
-      done_.fetch_add(1, std::memory_order_release);
-    }
+    const size_t count = shares_.size();
+    for (size_t i = 0; i < count; ++i) take_from((own + i) % count);
     inside() = false;
   }
 
-  void work() {
+  void take_from(size_t number) {
+    Share& share = shares_[number];
+    for (;;) {
+      uint64_t ticket = share.ticket.load(std::memory_order_acquire);
+      auto function = function_.load(std::memory_order_relaxed);
+      void* context = context_.load(std::memory_order_relaxed);
+      const int64_t tasks = tasks_.load(std::memory_order_relaxed), count = int64_t(shares_.size());
+      const int64_t index = tasks * int64_t(number) / count + int64_t(ticket & closed);
+      if ((ticket & closed) == closed || index >= tasks * int64_t(number + 1) / count) break;
+      if (!share.ticket.compare_exchange_strong(ticket, ticket + 1)) continue;
+      function(context, index);
+      done_.fetch_add(1, std::memory_order_release);
+    }
+  }
+
+  void work(size_t own) {
     uint32_t seen = signal_.load();
     while (!stop_.load()) {
-      take();
+      take(own);
       for (int spin = 0; spin < spins && signal_.load(std::memory_order_relaxed) == seen; ++spin) pause();
       signal_.wait(seen);
       seen = signal_.load();
     }
   }
 
+  // A share's next index and the job it belongs to, in one word.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> ticket{closed};
+  };
+
   std::mutex mutex_;
   std::vector<std::thread> workers_;
   std::atomic<bool> started_{false}, stop_{false};
   std::atomic<uint32_t> signal_{0};
-  std::atomic<uint64_t> ticket_{closed};
+  std::vector<Share> shares_{1};
+  uint64_t epoch_ = 0;  // of the caller that holds the mutex
   std::atomic<void (*)(void*, int64_t)> function_{nullptr};
   std::atomic<void*> context_{nullptr};
   std::atomic<int64_t> tasks_{0}, done_{0};
 };
 
-}  // namespace pool1
+}  // namespace pool2
 
 template <class F>
 void parallel_for(int64_t tasks, F&& f) {
