@@ -1,11 +1,12 @@
-// A GGUF file (version 3) of a LLaMA-shaped model with random weights: Q4_0 or Q8_0 in the blocks, f32 in the head, as our own is measured.
+// A GGUF file (version 3) of a LLaMA-shaped model with random weights: Q4_0 or Q8_0 in the blocks, the head in bf16, as our own is measured, or f32.
 // Format: github.com/ggml-org/ggml, docs/gguf.md. For measuring llama.cpp and what is made of it alone: its tokens mean nothing, and
 // text is read a byte a token, but for <s> and the three bytes of a space in front.
 import { closeSync, openSync, writeSync } from "node:fs";
+import { float32ToBf16 } from "@qlora/safetensors";
 import type { Shape } from "./random-model.js";
 
 const types = { u32: 4, i32: 5, f32: 6, string: 8, array: 9 } as const;
-const tensorTypes = { F32: 0, Q4_0: 2, Q8_0: 8 } as const;
+const tensorTypes = { F32: 0, Q4_0: 2, Q8_0: 8, BF16: 30 } as const;
 /** Bytes of a block of 32 weights, and the standard deviation of its codes, which are uniform. */
 const blockTypes = { Q4_0: { bytes: 18, deviation: 4.61 }, Q8_0: { bytes: 34, deviation: 73.9 } } as const;
 const alignment = 32;
@@ -17,6 +18,7 @@ export interface GgufKind {
   architecture: "llama" | "qwen3";
   /** Of the embedding and of the linear layers. */
   type: keyof typeof blockTypes;
+  head: "F32" | "BF16";
 }
 
 /** Writes the file at once, tensor by tensor. */
@@ -24,7 +26,7 @@ export function writeGguf(
   path: string,
   { hidden, layers, ffn, heads, vocab }: Shape,
   contextLength: number,
-  { architecture, type }: GgufKind,
+  { architecture, type, head: headType }: GgufKind,
 ): void {
   const matrix = (name: string, rows: number, columns: number): Tensor => ({ name, rows, columns, type });
   const norm = (name: string, columns = hidden): Tensor => ({ name, rows: 1, columns, type: "F32" });
@@ -42,7 +44,7 @@ export function writeGguf(
       matrix(`blk.${i}.ffn_down.weight`, hidden, ffn),
     ]).flat(),
     norm("output_norm.weight"),
-    { name: "output.weight", rows: vocab, columns: hidden, type: "F32" },
+    { name: "output.weight", rows: vocab, columns: hidden, type: headType },
   ];
   // Three special tokens, the 256 bytes (llama.cpp looks for the line feed), and names that mean nothing.
   const special = [
@@ -102,7 +104,8 @@ export function writeGguf(
   try {
     writeSync(file, Buffer.concat([head, Buffer.alloc(padded(head.length) - head.length)]));
     for (const tensor of tensors) {
-      const data = tensor.type === "F32" ? plain(tensor) : blocks(tensor, tensor.type);
+      const { type } = tensor;
+      const data = type === "F32" || type === "BF16" ? plain(tensor, type) : blocks(tensor, type);
       for (let at = 0; at < data.length; ) at += writeSync(file, data, at, Math.min(data.length - at, 1 << 30));
     }
   } finally {
@@ -110,7 +113,8 @@ export function writeGguf(
   }
 }
 
-const size = ({ columns, rows, type }: Tensor) => rows * columns * (type === "F32" ? 4 : blockTypes[type].bytes / 32);
+const size = ({ columns, rows, type }: Tensor) =>
+  rows * columns * (type === "F32" ? 4 : type === "BF16" ? 2 : blockTypes[type].bytes / 32);
 const padded = (length: number) => Math.ceil(length / alignment) * alignment;
 
 let state = 1;
@@ -122,10 +126,10 @@ function random(): number {
 }
 
 /** Ones for a norm, small numbers for a matrix. */
-function plain(tensor: Tensor): Buffer {
-  const data = new Float32Array(tensor.rows * tensor.columns).fill(1);
-  if (tensor.rows > 1) for (let i = 0; i < data.length; i++) data[i] = (random() / 2 ** 31) * 0.02;
-  return Buffer.from(data.buffer);
+function plain({ rows, columns }: Tensor, type: "F32" | "BF16"): Buffer {
+  const data = new Float32Array(rows * columns).fill(1);
+  if (rows > 1) for (let i = 0; i < data.length; i++) data[i] = (random() / 2 ** 31) * 0.02;
+  return Buffer.from(type === "F32" ? data.buffer : float32ToBf16(data).buffer);
 }
 
 /**

@@ -9,13 +9,13 @@ const script = join(import.meta.dirname, "../llama_peer.mjs");
 
 /** Decodes one token, beginning anew after `context` of them; or with `prompt` reads that many. */
 export function llamaPeer(shape: Shape, { context, prompt = 0 }: { context: number; prompt?: number }): Peer {
-  const name = "llama.cpp, Q4_0 and f32 head";
+  const name = "llama.cpp, Q4_0 and bf16 head";
   const found = peersFolder(["node-llama-cpp"]);
   if ("reason" in found) return unavailable(name, found.reason);
   return ggufPeer(name, [process.execPath, script], {
     shape,
     contextLength: context,
-    kind: { architecture: "llama", type: "Q4_0" },
+    kind: { architecture: "llama", type: "Q4_0", head: "BF16" },
     job: { peers: found.folder, threads: threads(), prompt, contextSize: context },
   });
 }

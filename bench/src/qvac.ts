@@ -29,7 +29,7 @@ function trainer(shape: StepShape): { command: string[]; model: GgufJob } | { re
     model: {
       shape,
       contextLength: seq,
-      kind: { architecture: "qwen3", type: "Q8_0" },
+      kind: { architecture: "qwen3", type: "Q8_0", head: "F32" },
       job: { threads: threads(), rank, seq, vocab },
     },
   };

@@ -72,7 +72,8 @@ export function saveFourBits({ config, layers, embedding, norm, head }: Model, s
         name,
         ...tensor,
       }));
-    return [{ name, dtype: "F32", shape, data: ("kind" in weight ? weight.data : weight) as Float32Array }];
+    const data = ("kind" in weight ? weight.data : weight) as Float32Array | Uint16Array;
+    return [{ name, dtype: data instanceof Uint16Array ? "BF16" : "F32", shape, data }];
   });
   const quantization_config = {
     quant_method: "bitsandbytes",

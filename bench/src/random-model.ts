@@ -1,6 +1,6 @@
-// A LLaMA-shaped model with random weights in NF4, and adapters to train.
+// A LLaMA-shaped model with random weights in NF4, embedding and head in bf16 as checkpoints have them, and adapters to train.
 
-import { ropeTables } from "@qlora/kernels";
+import { preferHugePages, ropeTables, toBf16 } from "@qlora/kernels";
 import { createAdapter } from "@qlora/lora";
 import { quantize, tile } from "@qlora/nf4";
 import {
@@ -43,11 +43,12 @@ export function modelConfig(shape: Shape, maxPositions = 8192): ModelConfig {
   return parseModelConfig(configJson(shape, maxPositions));
 }
 
-/** Every linear layer quantised from its own normal weights, one at a time; embedding and head in f32. */
+/** Every linear layer quantised from its own normal weights, one at a time. */
 export function randomModel(config: ModelConfig, rank: number): Model {
   const { hiddenSize: d, vocabSize, headDim, maxPositions: positions } = config;
   const largest = Math.max(...linearKeys.map((key) => linearShape(config, key).reduce((a, b) => a * b, 1)));
-  const one = new Float32Array(Math.max(largest, vocabSize * d)); // the embedding's in the end, so that nothing is left over
+  const memory = new ArrayBuffer(Math.max(4 * largest, 2 * vocabSize * d)); // the embedding's in the end, so that nothing is left over
+  const one = new Float32Array(memory, 0, largest);
   const linear = (layer: number, key: (typeof linearKeys)[number]): Linear => {
     const [n, k] = linearShape(config, key);
     const name = linearName(layer, key);
@@ -73,16 +74,20 @@ export function randomModel(config: ModelConfig, rank: number): Model {
       postAttentionNorm: norm(`model.layers.${i}.post_attention_layernorm`),
     };
   });
-  const dense = (name: string, seed: number, data = new Float32Array(vocabSize * d)): Linear => ({
-    name,
-    weight: { kind: "dense", n: vocabSize, k: d, data: normals(data.length, 0.02, seed, data) },
-  });
+  const dense = (name: string, seed: number, data = preferHugePages(new Uint16Array(vocabSize * d))): Linear => {
+    const part = new Float32Array(2 ** 20);
+    for (let at = 0; at < data.length; at += part.length) {
+      const n = Math.min(part.length, data.length - at);
+      toBf16(normals(n, 0.02, seed + at, part), data.subarray(at), { n });
+    }
+    return { name, weight: { kind: "dense", n: vocabSize, k: d, data } };
+  };
   return {
     config,
     device: "cpu",
     precision: "nf4",
     compute: "f32",
-    embedding: dense("embedding", 5, one.subarray(0, vocabSize * d)),
+    embedding: dense("embedding", 5, new Uint16Array(memory, 0, vocabSize * d)),
     layers,
     norm: norm("norm"),
     head: dense("head", 6),

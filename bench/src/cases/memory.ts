@@ -40,8 +40,13 @@ export const memory: CaseGroup = {
         async measure(): Promise<Measured> {
           const { own, torch } = await measured();
           const value = own.ready.loss as number;
-          const peers = torch.map(({ name, found }) =>
-            peerFigure(name, typeof found === "string" ? found : (found.ready.loss as number)),
+          const wrong =
+            shape.ffn % 64 !== 0 && "its AVX-512 code takes wrong scales where rows are no whole blocks of 64";
+          const peers = torch.map(({ name, base, found }) =>
+            peerFigure(
+              name,
+              (base === "nf4" && wrong) || (typeof found === "string" ? found : (found.ready.loss as number)),
+            ),
           );
           const holds = (theirs: number) => Math.abs(value - theirs) <= LOSS_ERROR;
           return { value, unit: "nats", peers, ...verdict(`PyTorch's within ${LOSS_ERROR}`, peers, holds) };
@@ -68,6 +73,7 @@ async function measureAll(shape: StepShape, threads: number, bases: readonly Bas
   const torch = [];
   for (const base of bases)
     torch.push({
+      base,
       name: torchNames[base],
       found: await torchMemory(base, shape, () => randomModel(modelConfig(shape, shape.seq), 0)),
     });

@@ -9,6 +9,7 @@ void export_cuda(Napi::Env env, Napi::Object exports);
 void export_elementwise(Napi::Env env, Napi::Object exports);
 void export_embedding(Napi::Env env, Napi::Object exports);
 void export_matmul(Napi::Env env, Napi::Object exports);
+void export_pages(Napi::Env env, Napi::Object exports);
 void export_rms_norm(Napi::Env env, Napi::Object exports);
 void export_rope(Napi::Env env, Napi::Object exports);
 void export_swiglu(Napi::Env env, Napi::Object exports);
@@ -23,6 +24,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   export_elementwise(env, exports);
   export_embedding(env, exports);
   export_matmul(env, exports);
+  export_pages(env, exports);
   export_rms_norm(env, exports);
   export_rope(env, exports);
   export_swiglu(env, exports);

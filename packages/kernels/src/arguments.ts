@@ -37,6 +37,7 @@ const arrays =
   };
 
 export const floats = arrays<Float32Array>(Float32Array);
+export const bytes = arrays<Uint8Array>(Uint8Array);
 export const halves = arrays<Uint16Array>(Uint16Array);
 export const ints = arrays<Int32Array>(Int32Array);
 export const weights = arrays<Float32Array | Uint16Array>(Float32Array, Uint16Array);

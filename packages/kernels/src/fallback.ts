@@ -1,5 +1,5 @@
 // What native.ts uses where no addon loads: the checks of the addon in front of the plain TypeScript operations.
-import { flags, floats, halves, ints, numbers, product, sizes, weights } from "./arguments.js";
+import { flags, floats, halves, ints, numbers, bytes as octets, product, sizes, weights } from "./arguments.js";
 import type { Native } from "./native.js";
 import * as reference from "./reference.js";
 
@@ -200,6 +200,10 @@ export const fallback: Native = {
     floats({ x, y }, n);
     reference.dropout(x, y, { n, p, seed: [seedHigh, seedLow], offset, accumulate });
   },
+  preferHugePages(bytes) {
+    octets({ bytes }, 0);
+  },
+
   toBf16(n, x, y) {
     sizes({ n });
     floats({ x }, n);

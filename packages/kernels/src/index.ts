@@ -7,6 +7,7 @@ export { type DeviceArray, type Floats, type Halves, type Ints, NoCudaError, typ
 export { add, type DropoutOptions, dropout, fromBf16, scale, sumSquares, toBf16 } from "./elementwise.js";
 export { embedding, embeddingBackward } from "./embedding.js";
 export { type ComputeOptions, type MatmulOptions, matmul, matmulGradWeight, matmulTransposed } from "./matmul.js";
+export { preferHugePages } from "./pages.js";
 export { rmsNorm, rmsNormBackward } from "./rms_norm.js";
 export { type RopeScaling, type RopeTables, rope, ropeFrequencies, ropeTables } from "./rope.js";
 export { setSimd, setThreads, simd, simds, threads } from "./runtime.js";

@@ -68,6 +68,7 @@ export interface Native extends Addon, Operations<Float32Array, Int32Array, Uint
   /** `matmul` and `matmulTransposed` with both operands in 8 bits. */
   matmulInt8: this["matmul"];
   matmulTransposedInt8: this["matmulTransposed"];
+  preferHugePages(bytes: Uint8Array): void;
   simd(): string;
   setSimd(name: string): void;
   simds(): string[];

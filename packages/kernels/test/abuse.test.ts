@@ -15,6 +15,7 @@ function calls(size: "small" | "large"): Calls {
       kernels.matmul(array(m * k), array(n * k), array(m * n), { m, n, k, compute });
       kernels.matmulTransposed(array(m * n), array(n * k), array(m * k), { m, n, k, compute });
     }
+    kernels.preferHugePages(array(k));
     kernels.matmulGradWeight(array(m * n), array(m * k), array(n * k), { m, n, k });
   });
 }

@@ -1,5 +1,5 @@
 // From a Hugging Face folder to a model in memory, tensor by tensor: at no time is more than one full-precision tensor held.
-import { fromBf16, ropeTables, toBf16 } from "@qlora/kernels";
+import { fromBf16, preferHugePages, ropeTables, toBf16 } from "@qlora/kernels";
 import { type QuantizedTensor, quantize, tile } from "@qlora/nf4";
 import { openCheckpoint } from "@qlora/safetensors";
 import { type ModelConfig, readModelConfig } from "./config.js";
@@ -167,9 +167,19 @@ function linearWeight(source: Source, name: string, [n, k]: [number, number], op
   if (mapWeights) return { kind: "dense", n, k, data: storedAs(precision, source.dense(`${name}.weight`), name) };
   const data = source.borrow(`${name}.weight`);
   if (precision === "f32")
-    return { kind: "dense", n, k, data: data instanceof Float32Array ? data.slice() : widen(data) };
+    return {
+      kind: "dense",
+      n,
+      k,
+      data: data instanceof Float32Array ? copyTo(new Float32Array(n * k), data) : widen(data),
+    };
   if (precision === "bf16")
-    return { kind: "dense", n, k, data: data instanceof Uint16Array ? data.slice() : narrow(data) };
+    return {
+      kind: "dense",
+      n,
+      k,
+      data: data instanceof Uint16Array ? copyTo(new Uint16Array(n * k), data) : narrow(data),
+    };
   if (precision === "int8") return quantize8bit(widen(data), n, k, blockSize);
   return {
     kind: "4bit",
@@ -189,16 +199,21 @@ function storedAs<T extends Float32Array | Uint16Array>(precision: Precision, da
   );
 }
 
+function copyTo<T extends Float32Array | Uint16Array>(out: T, data: T): T {
+  preferHugePages(out).set(data);
+  return out;
+}
+
 function widen(data: Float32Array | Uint16Array): Float32Array {
   if (data instanceof Float32Array) return data;
-  const out = new Float32Array(data.length);
+  const out = preferHugePages(new Float32Array(data.length));
   fromBf16(data, out, { n: data.length });
   return out;
 }
 
 function narrow(data: Float32Array | Uint16Array): Uint16Array {
   if (data instanceof Uint16Array) return data;
-  const out = new Uint16Array(data.length);
+  const out = preferHugePages(new Uint16Array(data.length));
   toBf16(data, out, { n: data.length });
   return out;
 }

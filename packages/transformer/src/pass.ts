@@ -10,9 +10,9 @@ import { type Layer, linearKeys, type Model } from "./model.js";
 import { accumulateGradient, arithmetic, matmul, matmulTransposed } from "./weight.js";
 import { Workspace } from "./workspace.js";
 
-/** Rows of logits that exist at once of so many targets: the loss is computed over chunks of rows, of at most 8 Mi elements where rows are short enough. */
+/** Rows of logits that exist at once of so many targets: the loss is computed over chunks of rows, of at most 16 Mi elements where rows are short enough. */
 export function logitsRows(targets: number, vocabSize: number): number {
-  return Math.min(targets, Math.max(16, Math.floor((8 * 2 ** 20) / vocabSize)));
+  return Math.min(targets, Math.max(16, Math.floor((16 * 2 ** 20) / vocabSize)));
 }
 
 /**

@@ -1,5 +1,6 @@
 // Tensors of a checkpoint on disk, checked against config.json before the first one is read.
 import { mapFile } from "@qlora/cuda-runtime";
+import { preferHugePages } from "@qlora/kernels";
 import { type BitsandbytesTensor, fromBitsandbytes, type QuantizedTensor } from "@qlora/nf4";
 import { bitsPerElement, type Checkpoint, float16ToFloat32 } from "@qlora/safetensors";
 import type { ModelConfig } from "./config.js";
@@ -44,7 +45,10 @@ export function checkpointSource(checkpoint: Checkpoint, config: ModelConfig, { 
   const bytesOf = (name: string): Uint8Array<ArrayBuffer> => {
     const { descriptor, offset, bytes } = checkpoint.place(name);
     const aligned = (offset * 8) % bitsPerElement(checkpoint.tensors.get(name)!.dtype) === 0;
-    return map && aligned && bytes >= leastMapped ? mapFile(descriptor, offset, bytes) : checkpoint.read(name);
+    if (map && aligned && bytes >= leastMapped) return mapFile(descriptor, offset, bytes);
+    const read = preferHugePages(new Uint8Array(bytes));
+    checkpoint.readInto(name, read);
+    return read;
   };
   for (const [name, shape] of tensorShapes(config)) {
     const tensor = checkpoint.tensors.get(name);
