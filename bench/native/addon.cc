@@ -1,6 +1,7 @@
 // addon.cc: the ceilings and OpenBLAS for JavaScript; each call does one piece of work and is timed by the caller.
 #include "blas.h"
 #include "ceilings.h"
+#include "handover.h"
 #include "qlora/napi.h"
 #include "qlora/pages.h"
 #include <algorithm>
@@ -81,6 +82,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["read"] = Napi::Function::New(env, read);
   exports["write"] = Napi::Function::New(env, write);
   exports["copy"] = Napi::Function::New(env, copy);
+  exports["handover"] = Napi::Function::New(env, [](const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), handover()); });
   exports["openBlas"] = Napi::Function::New(env, open_blas);
   exports["sgemm"] = Napi::Function::New(env, sgemm);
   return exports;

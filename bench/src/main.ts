@@ -57,7 +57,10 @@ async function main(): Promise<void> {
   else if (values.clock !== "wall") throw new Error(`--clock must be wall or processor, got "${values.clock}"`);
   const threads = kernels.threads();
   const options = values.quick ? { rounds: 3, batchMs: 20 } : { rounds: 9, batchMs: 100 };
-  console.log(`${machineName()}; ${threads} threads, ${kernels.simd()}`);
+  const apart = native.handover();
+  console.log(
+    `${machineName()}; ${threads} threads, ${kernels.simd()}${apart ? `; ${apart.toFixed(0)} ns from core to core` : ""}`,
+  );
   if (values.json) writeFileSync(values.json, "");
   const results: Result[] = [];
   for (const { names, profiled = false, make } of groups) {

@@ -11,6 +11,8 @@ interface Native extends Addon {
   read(x: Float32Array): void;
   write(y: Float32Array): void;
   copy(x: Float32Array, y: Float32Array): void;
+  /** Nanoseconds for a cache line from one core to another; 0 where there is but one. */
+  handover(): number;
   openBlas(threads: number): boolean;
   /** y [m, n] = x·wᵀ, or with `transposed` y [m, k] = x [m, n]·w, for w [n, k]. */
   sgemm(transposed: boolean, m: number, n: number, k: number, x: Float32Array, w: Float32Array, y: Float32Array): void;
