@@ -62,12 +62,12 @@ class QLORA_SHARED Pool {
     }
     // Close the tickets before the job changes, so that a worker that read an old one cannot take an index of the new job.
     epoch_ += 2;
-    for (Share& share : shares_) share.ticket.store(epoch_ << 32 | closed);
-    function_.store(call, std::memory_order_relaxed);
-    context_.store((void*)&f, std::memory_order_relaxed);
-    tasks_.store(tasks, std::memory_order_relaxed);
+    for (Share& share : shares_) share.ticket.store(epoch_ << 32 | closed, std::memory_order_relaxed);
+    function_.store(call, std::memory_order_release);
+    context_.store((void*)&f, std::memory_order_release);
+    tasks_.store(tasks, std::memory_order_release);
     done_.store(0, std::memory_order_relaxed);
-    for (Share& share : shares_) share.ticket.store((epoch_ + 1) << 32);
+    for (Share& share : shares_) share.ticket.store((epoch_ + 1) << 32, std::memory_order_release);
     wake();
     take(0);
     for (int spin = 0; done_.load(std::memory_order_acquire) != tasks; ++spin)
