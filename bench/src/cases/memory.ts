@@ -40,14 +40,13 @@ export const memory: CaseGroup = {
         async measure(): Promise<Measured> {
           const { own, torch } = await measured();
           const value = own.ready.loss as number;
-          const wrong =
-            shape.ffn % 64 !== 0 && "its AVX-512 code takes wrong scales where rows are no whole blocks of 64";
-          const peers = torch.map(({ name, base, found }) =>
-            peerFigure(
-              name,
-              (base === "nf4" && wrong) || (typeof found === "string" ? found : (found.ready.loss as number)),
-            ),
-          );
+          const lossOf = ({ base, found }: (typeof torch)[number]) => {
+            if (typeof found === "string") return found;
+            if (base === "nf4" && shape.ffn % 64 !== 0)
+              return "its AVX-512 code takes wrong scales where rows are no whole blocks of 64";
+            return found.ready.loss as number;
+          };
+          const peers = torch.map((peer) => peerFigure(peer.name, lossOf(peer)));
           const holds = (theirs: number) => Math.abs(value - theirs) <= LOSS_ERROR;
           return { value, unit: "nats", peers, ...verdict(`PyTorch's within ${LOSS_ERROR}`, peers, holds) };
         },

@@ -166,20 +166,14 @@ function linearWeight(source: Source, name: string, [n, k]: [number, number], op
   if (stored) return { kind: "4bit", n, k, data: ordered(stored) };
   if (mapWeights) return { kind: "dense", n, k, data: storedAs(precision, source.dense(`${name}.weight`), name) };
   const data = source.borrow(`${name}.weight`);
-  if (precision === "f32")
-    return {
-      kind: "dense",
-      n,
-      k,
-      data: data instanceof Float32Array ? copyTo(new Float32Array(n * k), data) : widen(data),
-    };
-  if (precision === "bf16")
-    return {
-      kind: "dense",
-      n,
-      k,
-      data: data instanceof Uint16Array ? copyTo(new Uint16Array(n * k), data) : narrow(data),
-    };
+  if (precision === "f32") {
+    const own = data instanceof Float32Array ? copyTo(new Float32Array(n * k), data) : widen(data);
+    return { kind: "dense", n, k, data: own };
+  }
+  if (precision === "bf16") {
+    const own = data instanceof Uint16Array ? copyTo(new Uint16Array(n * k), data) : narrow(data);
+    return { kind: "dense", n, k, data: own };
+  }
   if (precision === "int8") return quantize8bit(widen(data), n, k, blockSize);
   return {
     kind: "4bit",
